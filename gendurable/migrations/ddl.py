@@ -1,0 +1,60 @@
+"""Statements that Alembic has no operation for, and the making of whole tables.
+
+Tables are made by plain ``CREATE TABLE``, not by ``op.create_table``: the latter would apply the
+naming convention of whatever MetaData the host has configured.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Enum, MetaData, text
+from sqlalchemy.dialects.postgresql import CreateEnumType, DropEnumType, dialect
+from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
+from sqlalchemy.sql.elements import TextClause
+
+from gendurable.migrations.history import Op
+
+_PREPARER = dialect().identifier_preparer  # type: ignore[no-untyped-call]
+
+
+def create_namespace(op: Op, schema: str) -> None:
+    """Create *schema* unless it exists; then nobody needs the right to create one."""
+    found = f"SELECT FROM pg_catalog.pg_namespace WHERE nspname = {_literal(schema)}"
+    create = f"CREATE SCHEMA {_PREPARER.quote_schema(schema)}"
+    op.execute(_block(f"IF NOT EXISTS ({found}) THEN {create}; END IF;"))
+
+
+def drop_namespace(op: Op, schema: str) -> None:
+    """Drop *schema* unless somebody else has put something into it, or its owner made it."""
+    op.execute(
+        _block(
+            f"DROP SCHEMA {_PREPARER.quote_schema(schema)};"
+            " EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege THEN NULL;"
+        )
+    )
+
+
+def create_all(op: Op, tables: MetaData, *types: Enum) -> None:
+    """Create *types* and *tables* with their indexes."""
+    for kind in types:
+        op.execute(CreateEnumType(kind))
+    for table in tables.sorted_tables:
+        op.execute(CreateTable(table))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            op.execute(CreateIndex(index))
+
+
+def drop_all(op: Op, tables: MetaData, *types: Enum) -> None:
+    """Drop *tables* and *types*."""
+    for table in reversed(tables.sorted_tables):
+        op.execute(DropTable(table))
+    for kind in types:
+        op.execute(DropEnumType(kind))
+
+
+def _block(body: str) -> TextClause:
+    """An anonymous block; a colon in it would be taken for a parameter."""
+    return text(f"DO $gendurable$ BEGIN {body} END $gendurable$".replace(":", r"\:"))
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

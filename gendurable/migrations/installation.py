@@ -1,0 +1,69 @@
+"""The row that says which revision a schema is at."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import Column, Connection, MetaData, Table, Text, func, select
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+from gendurable.errors import SchemaError
+from gendurable.migrations.history import head, position
+from gendurable.models.base import SCHEMA
+
+#: How revision ids begin; the number behind it says which is newer.
+_PREFIX = "gendurable_"
+
+
+def current(conn: Connection, schema: str = SCHEMA) -> str | None:
+    """Return the revision that *schema* is at, or None if there is no such schema."""
+    table = _installation(schema)
+    name = conn.dialect.identifier_preparer.format_table(table)
+    if conn.scalar(select(func.to_regclass(name))) is None:
+        return None
+    return conn.scalar(select(table.c.revision))
+
+
+def record(revision: str, schema: str) -> Insert:
+    """Return the statement that notes that *schema* is at *revision* now."""
+    table = _installation(schema)
+    statement = insert(table).values(revision=revision)
+    return statement.on_conflict_do_update(
+        index_elements=["only"], set_={"revision": statement.excluded.revision}
+    )
+
+
+def check(conn: Connection, schema: str = SCHEMA) -> None:
+    """Refuse a database whose schema this release cannot run on.
+
+    A newer schema is accepted: each revision leaves the release before it running.
+
+    Raises:
+        SchemaError: the schema is missing or too old; the message names the command.
+    """
+    found = current(conn, schema)
+    database = conn.engine.url.database
+    if found is None:
+        raise SchemaError(
+            f"database {database!r} has no gendurable schema {schema!r}; create it with {_MEND}"
+        )
+    if not _is_newer(found) and position(found) < position(head()):
+        raise SchemaError(
+            f"schema {schema!r} of database {database!r} is at {found}, this release needs "
+            f"{head()}; upgrade it with {_MEND}"
+        )
+
+
+_MEND = "`gendurable schema upgrade`, durable.create_schema(), or `alembic upgrade` of the host"
+
+
+def _is_newer(revision: str) -> bool:
+    number = re.fullmatch(rf"{_PREFIX}(\d+)", revision)
+    return number is not None and int(number[1]) > int(head().removeprefix(_PREFIX))
+
+
+def _installation(schema: str) -> Table:
+    """The part of the table that no revision may ever change."""
+    return Table(
+        "installation", MetaData(), Column("only"), Column("revision", Text), schema=schema
+    )

@@ -1,0 +1,19 @@
+"""The tables of the engine as mapped classes."""
+
+from gendurable.models.base import NOW, SCHEMA, STATUS, Base
+from gendurable.models.instance import Instance
+from gendurable.models.node import Installation, Node
+from gendurable.models.signal import StoredSignal
+from gendurable.models.transition import Transition
+
+__all__ = [
+    "NOW",
+    "SCHEMA",
+    "STATUS",
+    "Base",
+    "Installation",
+    "Instance",
+    "Node",
+    "StoredSignal",
+    "Transition",
+]

@@ -1,0 +1,216 @@
+"""The table of instances: one row is one state machine."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gendurable.lifecycle import Status
+from gendurable.models.base import NOW, STATUS, Base
+
+LIVE_SQL = "status IN ('runnable', 'executing', 'awaiting_signal', 'awaiting_children')"
+RUNNABLE_SQL = "status = 'runnable' AND blocked IS NULL AND paused_at IS NULL"
+
+
+def _name(column: str) -> CheckConstraint:
+    """Keys, names and queues are text of 1 to 512 bytes: longer ones would not fit an index row."""
+    return CheckConstraint(f"octet_length({column}) BETWEEN 1 AND 512", name=f"instances_{column}_size")
+
+
+class Instance(Base):
+    """One state machine and all that is needed to resume it.
+
+    A worker owns the row while ``locked_by`` is its name and ``claim_seq`` the number of its
+    claim; a CHECK ties both to ``executing``. Every outcome is guarded by exactly that pair.
+    """
+
+    __tablename__ = "instances"
+
+    # What runs
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    fsm: Mapped[str] = mapped_column(Text)
+    fsm_version: Mapped[int] = mapped_column(server_default="1")
+    step: Mapped[str] = mapped_column(Text)
+    status: Mapped[Status] = mapped_column(STATUS, server_default="runnable")
+    state: Mapped[Any] = mapped_column(JSONB)
+    result: Mapped[Any | None] = mapped_column(JSONB)
+    last_error: Mapped[str | None] = mapped_column(Text)
+
+    # When it runs
+    queue: Mapped[str] = mapped_column(Text, server_default="default")
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    eligible_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
+    paused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    # How often it ran
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    visit: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    crashes: Mapped[int] = mapped_column(server_default="0")
+
+    # What it waits for
+    awaits: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    deadline: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    timed_out: Mapped[bool] = mapped_column(server_default=text("false"))
+
+    # Who it is
+    correlation_key: Mapped[str | None] = mapped_column(Text)
+    correlation_scope: Mapped[str | None] = mapped_column(Text)
+    correlation_guard: Mapped[str | None] = mapped_column(
+        Text,
+        Computed(
+            "CASE WHEN correlation_scope = 'all' THEN correlation_key "
+            f"WHEN correlation_scope = 'live' AND {LIVE_SQL} THEN correlation_key END",
+            persisted=True,
+        ),
+    )
+
+    # What limits it
+    concurrency_key: Mapped[str | None] = mapped_column(Text)
+    slot: Mapped[int | None]
+    rate_limit: Mapped[str | None] = mapped_column(Text)
+    weight: Mapped[int] = mapped_column(server_default="1")
+    blocked: Mapped[str | None] = mapped_column(Text)
+
+    # The claim
+    locked_by: Mapped[str | None] = mapped_column(Text)
+    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    claim_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+    # The family
+    parent_id: Mapped[int | None] = mapped_column(BigInteger)
+    parent_round: Mapped[int | None]
+    round: Mapped[int] = mapped_column(server_default="0")
+    quorum: Mapped[int | None]
+    children_pending: Mapped[int] = mapped_column(server_default="0")
+    children_done: Mapped[int] = mapped_column(server_default="0")
+
+    # The rest
+    ended_from: Mapped[Status | None] = mapped_column(STATUS)
+    headers: Mapped[Any | None] = mapped_column(JSONB)
+    inserted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
+
+    __table_args__ = (
+        CheckConstraint(
+            "(status = 'executing') = (locked_by IS NOT NULL)", name="instances_executing_is_owned"
+        ),
+        CheckConstraint(
+            "(locked_by IS NULL) = (lease_expires_at IS NULL)", name="instances_owner_has_lease"
+        ),
+        CheckConstraint(
+            "(slot IS NOT NULL) = (status = 'executing' AND concurrency_key IS NOT NULL)",
+            name="instances_slot_while_executing",
+        ),
+        CheckConstraint("slot >= 0", name="instances_slot_from_zero"),
+        CheckConstraint(
+            "blocked IS NULL OR (status = 'runnable' AND"
+            " blocked IN ('key', 'rate', 'unknown', 'invalid'))",
+            name="instances_blocked_while_runnable",
+        ),
+        CheckConstraint("blocked <> 'key' OR concurrency_key IS NOT NULL", name="instances_blocked_key"),
+        CheckConstraint("blocked <> 'rate' OR rate_limit IS NOT NULL", name="instances_blocked_rate"),
+        CheckConstraint(
+            "status <> 'awaiting_signal' OR cardinality(awaits) > 0", name="instances_awaits_something"
+        ),
+        CheckConstraint(
+            "status <> 'awaiting_children' OR children_pending > 0", name="instances_awaits_children"
+        ),
+        CheckConstraint(
+            "deadline IS NULL OR status IN ('awaiting_signal', 'awaiting_children', 'cancelled')",
+            name="instances_deadline_while_parked",
+        ),
+        CheckConstraint(
+            "(ended_from IS NOT NULL) = (status IN ('failed', 'cancelled'))",
+            name="instances_ended_from_somewhere",
+        ),
+        CheckConstraint(
+            "correlation_scope IS NULL OR"
+            " (correlation_key IS NOT NULL AND correlation_scope IN ('live', 'all'))",
+            name="instances_correlation_scope",
+        ),
+        CheckConstraint(
+            "(parent_id IS NULL) = (parent_round IS NULL)", name="instances_child_has_round"
+        ),
+        CheckConstraint("parent_id < id", name="instances_parent_is_older"),
+        CheckConstraint("weight > 0", name="instances_weight_positive"),
+        CheckConstraint("quorum > 0", name="instances_quorum_positive"),
+        CheckConstraint(
+            "attempt >= 0 AND visit >= 0 AND crashes >= 0 AND claim_seq >= 0 AND round >= 0"
+            " AND children_pending >= 0 AND children_done >= 0",
+            name="instances_counts",
+        ),
+        *map(_name, ("fsm", "step", "queue", "correlation_key", "concurrency_key", "rate_limit")),
+        # queries.claim.CLAIM: the order of work; ``id`` last, or every claim sorts
+        Index(
+            "instances_claim", "queue", "priority", "eligible_at", "id",
+            postgresql_where=text(RUNNABLE_SQL),
+        ),
+        # queries.leases.EXPIRED: the reaper; also all that executes
+        Index(
+            "instances_lease", "lease_expires_at", postgresql_where=text("status = 'executing'")
+        ),
+        # The fence of concurrency limits, and their count of executing rows
+        Index(
+            "instances_slot", "concurrency_key", "slot", unique=True,
+            postgresql_where=text("status = 'executing' AND concurrency_key IS NOT NULL"),
+        ),
+        # Rows waiting for a key, in the order in which they will be let in
+        Index(
+            "instances_wait", "concurrency_key", "queue", "priority", "eligible_at", "id",
+            postgresql_where=text("status = 'runnable' AND blocked = 'key' AND paused_at IS NULL"),
+        ),
+        # Rows waiting for tokens, likewise
+        Index(
+            "instances_rate", "rate_limit", "queue", "priority", "eligible_at", "id",
+            postgresql_where=text("status = 'runnable' AND blocked = 'rate' AND paused_at IS NULL"),
+        ),
+        # queries.leases.TAKE_BACK: rows set aside because nobody here knew or could load them
+        Index(
+            "instances_aside", "blocked", "fsm", "fsm_version", "step",
+            postgresql_where=text("blocked IN ('unknown', 'invalid')"),
+        ),
+        # Identity: partial, since a full one would make every outcome a key update, which
+        # blocks the foreign key check of each signal
+        Index(
+            "instances_correlation", "correlation_guard", unique=True,
+            postgresql_where=text("correlation_guard IS NOT NULL"),
+        ),
+        # queries.children: the family of a parent, in order of birth
+        Index(
+            "instances_parent", "parent_id", "id", postgresql_where=text("parent_id IS NOT NULL")
+        ),
+        # queries.leases.DEADLINES
+        Index("instances_deadline", "deadline", postgresql_where=text(
+            "deadline IS NOT NULL AND status IN ('awaiting_signal', 'awaiting_children')"
+        )),
+        # queries.retention.SWEEP
+        Index("instances_ended", "status", "updated_at", postgresql_where=text(
+            "status IN ('done', 'failed', 'cancelled')"
+        )),
+        {
+            # Room for the next version on the same page; vacuum early, since every step leaves
+            # dead versions behind and the claim's index wants to stay small.
+            "postgresql_with": {
+                "fillfactor": "80",
+                "autovacuum_vacuum_scale_factor": "0.02",
+                "autovacuum_vacuum_threshold": "1000",
+                "autovacuum_analyze_scale_factor": "0.02",
+                "autovacuum_vacuum_insert_scale_factor": "0.05",
+            }
+        },
+    )

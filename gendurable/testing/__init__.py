@@ -1,0 +1,1 @@
+"""What tests of a host application need: time, drains, assertions, a database."""

