@@ -1,0 +1,1 @@
+"""Small real applications that use gendurable as a stranger would."""
