@@ -7,10 +7,23 @@ from alembic import context
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from gendurable.models import Base
+from gendurable.migrations.autogenerate import OWN
+from gendurable.models import SCHEMA, Base
 
-# A table of its own: the database may hold an application with an alembic_version of its own.
-OPTIONS = {"target_metadata": Base.metadata, "version_table": "gendurable_version"}
+
+def only_ours(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
+    """Let `alembic check` and `--autogenerate` see no schema but ours."""
+    return kind != "schema" or name == SCHEMA
+
+
+OPTIONS = {
+    "target_metadata": Base.metadata,
+    "include_schemas": True,
+    "include_name": only_ours,
+    OWN: True,
+    # The database may hold an application that has an alembic_version of its own.
+    "version_table": "gendurable_version",
+}
 
 
 def database_url() -> str:

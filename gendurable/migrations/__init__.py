@@ -6,6 +6,7 @@ came about, the row of the table ``installation`` says which revision a schema i
 ways may be mixed, and a step that was taken already is passed over.
 """
 
+from gendurable.migrations import autogenerate as autogenerate
 from gendurable.migrations.history import LOCATION, head
 from gendurable.migrations.installation import check, current
 from gendurable.migrations.moves import (

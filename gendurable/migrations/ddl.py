@@ -13,13 +13,19 @@ from sqlalchemy.sql.elements import TextClause
 
 from gendurable.migrations.history import Op
 
-_PREPARER = dialect().identifier_preparer  # type: ignore[no-untyped-call]
+# This parameter style does not double the percent signs of a name.
+_PREPARER = dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
+
+
+def quoted(name: str) -> str:
+    """Return *name* as an identifier."""
+    return _PREPARER.quote_identifier(name)
 
 
 def create_namespace(op: Op, schema: str) -> None:
     """Create *schema* unless it exists; then nobody needs the right to create one."""
     found = f"SELECT FROM pg_catalog.pg_namespace WHERE nspname = {_literal(schema)}"
-    create = f"CREATE SCHEMA {_PREPARER.quote_schema(schema)}"
+    create = f"CREATE SCHEMA {quoted(schema)}"
     op.execute(_block(f"IF NOT EXISTS ({found}) THEN {create}; END IF;"))
 
 
@@ -27,7 +33,7 @@ def drop_namespace(op: Op, schema: str) -> None:
     """Drop *schema* unless somebody else has put something into it, or its owner made it."""
     op.execute(
         _block(
-            f"DROP SCHEMA {_PREPARER.quote_schema(schema)};"
+            f"DROP SCHEMA {quoted(schema)};"
             " EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege THEN NULL;"
         )
     )

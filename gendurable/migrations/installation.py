@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import Column, Connection, MetaData, Table, Text, func, select
+from sqlalchemy import Column, Connection, MetaData, Table, Text, func, literal_column, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from gendurable.errors import SchemaError
+from gendurable.migrations.ddl import quoted
 from gendurable.migrations.history import head, position
 from gendurable.models.base import SCHEMA
 
@@ -18,8 +19,7 @@ _PREFIX = "gendurable_"
 def current(conn: Connection, schema: str = SCHEMA) -> str | None:
     """Return the revision that *schema* is at, or None if there is no such schema."""
     table = _installation(schema)
-    name = conn.dialect.identifier_preparer.format_table(table)
-    if conn.scalar(select(func.to_regclass(name))) is None:
+    if conn.scalar(select(func.to_regclass(f"{quoted(schema)}.installation"))) is None:
         return None
     return conn.scalar(select(table.c.revision))
 
@@ -27,7 +27,8 @@ def current(conn: Connection, schema: str = SCHEMA) -> str | None:
 def record(revision: str, schema: str) -> Insert:
     """Return the statement that notes that *schema* is at *revision* now."""
     table = _installation(schema)
-    statement = insert(table).values(revision=revision)
+    # The value stands in the text, since a host may print migrations without literal binds.
+    statement = insert(table).values(revision=literal_column(f"'{revision}'"))
     return statement.on_conflict_do_update(
         index_elements=["only"], set_={"revision": statement.excluded.revision}
     )
