@@ -1,0 +1,142 @@
+"""What goes with a new instance: names and keys, checked at once, and the options of an insert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+from gendurable.errors import InvalidInput
+from gendurable.retry import Duration, seconds
+
+#: A key, or its parts, joined by colons; the first part is the name that limits are matched by.
+Key: TypeAlias = str | tuple[str | int | UUID, ...]
+
+MAX_NAME: Final = 512
+MAX_INT: Final = 2**31 - 1
+
+
+class Scope(StrEnum):
+    """For how long an instance keeps its correlation key to itself."""
+
+    LIVE = "live"
+    ALL = "all"
+
+
+LIVE: Final = Scope.LIVE
+ALL: Final = Scope.ALL
+
+
+def check_name(value: object, what: str, error: type[Exception] = InvalidInput) -> str:
+    """Return *value* if it is text of 1 to 512 bytes that the database can store.
+
+    Raises:
+        Exception: *error*, naming *what* and the value.
+    """
+    if not isinstance(value, str):
+        raise error(f"{what}={value!r} must be text, not {type(value).__name__}")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise error(f"{what}={value!r} holds a lone surrogate, which no database stores") from None
+    if not 1 <= size <= MAX_NAME:
+        shown = value if len(value) < 60 else f"{value[:57]}..."
+        raise error(f"{what}={shown!r} has {size} bytes in UTF-8; 1 to {MAX_NAME} are allowed")
+    if "\0" in value:
+        raise error(f"{what}={value!r} holds a NUL character, which no database stores")
+    return value
+
+
+def join_key(key: Any, what: str, error: type[Exception] = InvalidInput) -> str | None:
+    """Return *key* as text: ``("stripe", 7)`` is ``"stripe:7"``; None stays None.
+
+    Raises:
+        Exception: *error*, when it is neither text nor a tuple that begins with a name.
+    """
+    if key is None or isinstance(key, str):
+        return None if key is None else check_name(key, what, error)
+    if not isinstance(key, tuple) or not key:
+        raise error(f"{what}={key!r} must be text or a tuple such as ('stripe', tenant)")
+    if not isinstance(key[0], str) or ":" in key[0]:
+        raise error(f"{what}={key!r} must begin with the name of a limit, which has no colon")
+    for part in key:
+        if isinstance(part, bool) or not isinstance(part, (str, int, UUID)):
+            raise error(f"{what}={key!r}: {part!r} is neither text nor a number nor a UUID")
+    return check_name(":".join(map(str, key)), what, error)
+
+
+def positive(value: object, what: str, error: type[Exception] = InvalidInput) -> int:
+    """Return *value* if it is a positive integer that fits its column."""
+    if type(value) is not int or not 1 <= value <= MAX_INT:
+        raise error(f"{what}={value!r} must be a positive integer")
+    return value
+
+
+def check_priority(value: object, what: str, error: type[Exception] = InvalidInput) -> int:
+    """Return *value* if it is a priority: a smallint, lower ones go first."""
+    if type(value) is not int or not -32_768 <= value <= 32_767:
+        raise error(f"{what}={value!r} must be an integer from -32768 to 32767; lower goes first")
+    return value
+
+
+def _scope(value: Any) -> Scope | None:
+    if value is None:
+        return None
+    try:
+        return Scope(value)
+    except ValueError:
+        raise InvalidInput(f"correlation_scope={value!r} must be LIVE, ALL or None") from None
+
+
+def _aware(value: object) -> datetime | None:
+    if value is None or (isinstance(value, datetime) and value.utcoffset() is not None):
+        return value
+    raise InvalidInput(f"at={value!r} must be a datetime with a time zone")
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """An object to be inserted, with the options that its insert takes.
+
+    Everything is checked when it is built: keys are joined, delays become seconds, scopes members
+    of ``Scope``.
+    """
+
+    obj: Any
+    queue: str | None = None
+    priority: int = 0
+    delay: Duration | None = None
+    at: datetime | None = None
+    correlation_key: Key | None = None
+    correlation_scope: Scope | Literal["live", "all"] | None = LIVE
+    if_exists: Literal["raise", "return"] = "raise"
+    concurrency_key: Key | None = None
+    rate_limit: Key | None = None
+    weight: int = 1
+    headers: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if getattr(type(self.obj), "__machine__", None) is None:
+            raise InvalidInput(f"{self.obj!r} is no FSM or Job object")
+        if self.queue is not None:
+            check_name(self.queue, "queue")
+        check_priority(self.priority, "priority")
+        positive(self.weight, "weight")
+        if self.delay is not None:
+            put(self, "delay", seconds(self.delay, "delay", InvalidInput))
+            if self.at is not None:
+                raise InvalidInput("give delay= or at=, not both")
+        _aware(self.at)
+        for name in ("correlation_key", "concurrency_key", "rate_limit"):
+            key = getattr(self, name)
+            if key is not None:
+                put(self, name, join_key(key, name))
+        scope = _scope(self.correlation_scope)
+        put(self, "correlation_scope", scope if self.correlation_key is not None else None)
+        if self.if_exists not in ("raise", "return"):
+            raise InvalidInput(f"if_exists={self.if_exists!r} must be 'raise' or 'return'")
+        if self.headers is not None and not isinstance(self.headers, dict):
+            raise InvalidInput(f"headers={self.headers!r} must be a dict")
