@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from examples.shop.models import OrderStatus
 from examples.shop.stage.plan import Fate, Journey
@@ -28,7 +29,7 @@ class Customers:
         """Let everybody come when it is their time."""
         for one in journeys:
             for _ in range(one.clicks):
-                self._timeline.after(one.at, lambda one=one: self._order(one))
+                self._timeline.after(one.at, partial(self._order, one))
 
     def _order(self, one: Journey) -> None:
         wish = {"cart": one.cart, "customer": one.customer, "lines": one.lines}
