@@ -22,7 +22,8 @@ _QUERIES = {
         FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
         WHERE relnamespace = CAST(:schema AS regnamespace)""",
     "types": """
-        SELECT typname || '.' || enumlabel, rank() OVER (PARTITION BY typname ORDER BY enumsortorder)
+        SELECT typname || '.' || enumlabel,
+               rank() OVER (PARTITION BY typname ORDER BY enumsortorder)
         FROM pg_type JOIN pg_enum ON enumtypid = pg_type.oid
         WHERE typnamespace = CAST(:schema AS regnamespace)""",
     "storage": """
