@@ -1,1 +1,19 @@
-"""What tests of a host application need: time, drains, assertions, a database."""
+"""What the tests of an application need: one step alone, a drain, time that passes, assertions."""
+
+from gendurable.testing.assertions import (
+    assert_awaiting,
+    assert_done,
+    assert_failed,
+    assert_status,
+)
+from gendurable.testing.clock import elapse
+from gendurable.testing.steps import run_step
+
+__all__ = [
+    "assert_awaiting",
+    "assert_done",
+    "assert_failed",
+    "assert_status",
+    "elapse",
+    "run_step",
+]

@@ -1,0 +1,40 @@
+"""Letting time pass without waiting for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Column, DateTime, Table, literal, update
+
+from gendurable.models.schemas import tables_for
+from gendurable.retry import Duration, seconds
+from gendurable.testing.reach import Place, connected
+
+
+def elapse(durable: Any, duration: Duration = 0.0, *, session: Place = None) -> None:
+    """Let time pass by making every row older by *duration*.
+
+    The database is the only clock, and nobody can turn it; but a row whose instants all lie an
+    hour earlier looks just as if an hour had passed: delays are over, deadlines have come, leases
+    have run out, buckets have filled.
+
+    Args:
+        durable: the binding whose rows grow older.
+        duration: a timedelta or seconds.
+        session: a session or connection of the test; default: a transaction of its own.
+    """
+    passed = timedelta(seconds=seconds(duration, "duration"))
+    with connected(durable, session) as conn:
+        for table in tables_for(durable.settings.schema).metadata.sorted_tables:
+            if instants := _instants(table):
+                earlier = {column: column - literal(passed) for column in instants}
+                conn.execute(update(table).values(earlier))
+
+
+def _instants(table: Table) -> list[Column[Any]]:
+    return [
+        column
+        for column in table.columns
+        if isinstance(column.type, DateTime) and column.computed is None
+    ]
