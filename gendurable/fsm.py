@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from gendurable.context import Context
 from gendurable.machine import History, Machine, Step, define
 from gendurable.outcomes import Outcome, Stop
-from gendurable.retry import Backoff, Duration
+from gendurable.retry import Backoff, Duration, seconds
 from gendurable.spawn import check_name, positive
 from gendurable.steps import (
     Marked,
@@ -155,9 +155,11 @@ def _checked(cls: type[FSM], given: dict[str, Any]) -> dict[str, Any]:
         positive(given["max_crashes"], f"{where}: max_crashes", TypeError)
     if given.get("history", "off") not in ("all", "errors", "off"):
         raise TypeError(f"{where}: history={given['history']!r} must be 'all', 'errors' or 'off'")
-    ahead: Any = given.get("run_ahead")
-    if ahead is not None and (isinstance(ahead, bool) or not isinstance(ahead, (int, timedelta))):
-        raise TypeError(f"{where}: run_ahead={ahead!r} must be a number of steps or a timedelta")
-    if ahead is not None and ahead < type(ahead)(0):
-        raise TypeError(f"{where}: run_ahead={ahead!r} must not be negative; 0 forbids it")
+    ahead = given.get("run_ahead")
+    if isinstance(ahead, timedelta):
+        seconds(ahead, f"{where}: run_ahead", TypeError)
+    elif ahead is not None and (type(ahead) is not int or ahead < 0):
+        raise TypeError(
+            f"{where}: run_ahead={ahead!r} must be a number of steps or a timedelta; 0 forbids it"
+        )
     return given

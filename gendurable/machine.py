@@ -28,7 +28,7 @@ class Step:
     step_timeout: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Machine:
     """What was declared with a class of state machines."""
 
@@ -45,6 +45,9 @@ class Machine:
     targets: Mapping[Any, str]  # the functions that are steps, with the name of each
     initial: str
     upgrades: Mapping[int, Upgrade]
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.name} version {self.version}>"
 
     def resolve(self, target: str | Callable[..., Any]) -> str:
         """Return the name of the step that *target* means: a bound method, a name or an alias.

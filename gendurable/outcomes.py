@@ -190,15 +190,12 @@ def _check_rate(outcome: Next | Await | ScheduleChildren) -> None:
 
 def _names(names: SignalRef | Iterable[SignalRef]) -> tuple[str, ...]:
     """Return the distinct names in *names*, which may be one, or several."""
-    several: Iterable[SignalRef]
-    if isinstance(names, (str, type)):
-        several = (names,)
-    elif isinstance(names, Iterable):
-        several = names
-    else:
-        raise InvalidOutcome(f"Await(names={names!r}) must be names or Signal classes")
     try:
-        found = tuple(dict.fromkeys(map(signal_name, several)))
+        if isinstance(names, (str, type)):
+            return (signal_name(names),)
+        if not isinstance(names, Iterable):
+            raise InvalidOutcome(f"Await(names={names!r}) must be names or Signal classes")
+        found = tuple(dict.fromkeys(map(signal_name, names)))
     except InvalidInput as error:
         raise InvalidOutcome(f"Await(names): {error}") from None
     if not found:

@@ -25,8 +25,11 @@ CONFIG: Final[dict[str, Any]] = {
     "serialize_by_alias": False,
     "validate_by_alias": False,
     "validate_by_name": True,
+    "strict": False,
 }
 
+#: Where a number may land as int or as float, so that its spelling matters.
+_LOOSE: Final = frozenset({"any", "union", "tagged-union", "function-plain"})
 _CONFIGURED: Final = frozenset({"model", "dataclass", "typed-dict"})
 _OPAQUE: Final = frozenset({"metadata", "default", "expected", "config", "members", "cls"})
 
@@ -56,6 +59,8 @@ def _kinds(schema: Any) -> Iterable[str]:
     elif isinstance(schema, dict):
         if isinstance(schema.get("type"), str):
             yield schema["type"]
+        if "allow" in (schema.get("config") or {}).values():
+            yield "any"
         for key, part in schema.items():
             if key not in _OPAQUE:
                 yield from _kinds(part)
@@ -76,8 +81,7 @@ class Codec:
         self.write = SchemaSerializer(schema, config, _use_prebuilt=False).to_json
         self.read = SchemaValidator(schema, config, _use_prebuilt=False).validate_json
         self.names = tuple(cls.model_fields)
-        #: Numbers may land where both int and float fit, so that their spelling matters.
-        self.loose = not {"any", "union", "tagged-union"}.isdisjoint(_kinds(schema))
+        self.loose = not _LOOSE.isdisjoint(_kinds(schema))
 
 
 def codec(cls: type[BaseModel]) -> Codec:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from sqlalchemy.orm import Session
+
 from gendurable.errors import ConfigError
 from gendurable.retry import Duration
 from gendurable.rules import (
@@ -112,12 +114,16 @@ class GcSettings:
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """The settings of ``worker``: True stands for the defaults of a part, False leaves it out."""
+    """The settings of ``worker``.
+
+    A part may be given as True (its defaults), as a dict of some of its settings, or as False,
+    which leaves it out and is kept as None.
+    """
 
     queues: Mapping[str, int] = field(default_factory=lambda: {"default": 10})
-    reaper: bool | Mapping[str, Any] | ReaperSettings | None = True
-    gc: bool | Mapping[str, Any] | GcSettings | None = True
-    cron: bool | Mapping[str, Any] | CronSettings | None = True
+    reaper: ReaperSettings | None = field(default_factory=ReaperSettings)
+    gc: GcSettings | None = field(default_factory=GcSettings)
+    cron: CronSettings | None = field(default_factory=CronSettings)
     health_port: int | None = None
     health_host: str = "127.0.0.1"
 
@@ -185,12 +191,12 @@ def _part(kind: type[Any]) -> Rule:
 
 def _zope(value: Any, what: str) -> Any:
     """Refuse a factory whose sessions a transaction manager commits: a step commits its own."""
-    kind = getattr(value, "class_", None) or getattr(value, "session_factory", None)
-    kind = getattr(kind, "class_", kind)
-    listeners = getattr(getattr(kind, "dispatch", None), "after_begin", ())
-    for listener in listeners:
-        owner = type(getattr(listener, "__self__", None)).__module__
-        if owner.startswith("zope.sqlalchemy"):
+    factory = getattr(value, "session_factory", value)
+    kind = getattr(factory, "class_", factory)
+    if not (isinstance(kind, type) and issubclass(kind, Session)):
+        return value
+    for listener in kind().dispatch.after_begin:
+        if type(getattr(listener, "__self__", None)).__module__.startswith("zope.sqlalchemy"):
             raise ConfigError(
                 f"{what} is registered with zope.sqlalchemy, so that a transaction manager would"
                 " commit the sessions of steps; give a plain sessionmaker (requests use that one)"

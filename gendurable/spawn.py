@@ -18,6 +18,9 @@ MAX_NAME: Final = 512
 MAX_INT: Final = 2**31 - 1
 
 
+_set = object.__setattr__
+
+
 class Scope(StrEnum):
     """For how long an instance keeps its correlation key to itself."""
 
@@ -90,10 +93,9 @@ def _scope(value: Any) -> Scope | None:
         raise InvalidInput(f"correlation_scope={value!r} must be LIVE, ALL or None") from None
 
 
-def _aware(value: object) -> datetime | None:
-    if value is None or (isinstance(value, datetime) and value.utcoffset() is not None):
-        return value
-    raise InvalidInput(f"at={value!r} must be a datetime with a time zone")
+def _check_aware(value: object) -> None:
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise InvalidInput(f"at={value!r} must be a datetime with a time zone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,6 @@ class Spawn:
     headers: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        put = object.__setattr__
         if getattr(type(self.obj), "__machine__", None) is None:
             raise InvalidInput(f"{self.obj!r} is no FSM or Job object")
         if self.queue is not None:
@@ -126,17 +127,23 @@ class Spawn:
         check_priority(self.priority, "priority")
         positive(self.weight, "weight")
         if self.delay is not None:
-            put(self, "delay", seconds(self.delay, "delay", InvalidInput))
+            _set(self, "delay", seconds(self.delay, "delay", InvalidInput))
             if self.at is not None:
                 raise InvalidInput("give delay= or at=, not both")
-        _aware(self.at)
-        for name in ("correlation_key", "concurrency_key", "rate_limit"):
-            key = getattr(self, name)
-            if key is not None:
-                put(self, name, join_key(key, name))
-        scope = _scope(self.correlation_scope)
-        put(self, "correlation_scope", scope if self.correlation_key is not None else None)
+        if self.at is not None:
+            _check_aware(self.at)
+        self._join_keys()
+        if type(self.correlation_scope) is not Scope:
+            _set(self, "correlation_scope", _scope(self.correlation_scope))
         if self.if_exists not in ("raise", "return"):
             raise InvalidInput(f"if_exists={self.if_exists!r} must be 'raise' or 'return'")
         if self.headers is not None and not isinstance(self.headers, dict):
             raise InvalidInput(f"headers={self.headers!r} must be a dict")
+
+    def _join_keys(self) -> None:
+        if self.correlation_key is not None:
+            _set(self, "correlation_key", join_key(self.correlation_key, "correlation_key"))
+        if self.concurrency_key is not None:
+            _set(self, "concurrency_key", join_key(self.concurrency_key, "concurrency_key"))
+        if self.rate_limit is not None:
+            _set(self, "rate_limit", join_key(self.rate_limit, "rate_limit"))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from gendurable.errors import StateError
 from gendurable.roundtrip import ATOMS, Codec, codec, content, difference
@@ -22,8 +22,8 @@ log = logging.getLogger("gendurable")
 MAX_SIZE: Final = 1_000_000
 #: What is larger is logged, since every step reads and writes it.
 LARGE: Final = 64_000
-#: The most digits that jsonb keeps before the decimal point.
-MAX_DIGITS: Final = 131_072
+#: The most digits of an integer that Python's JSON readers take.
+MAX_DIGITS: Final = 4_300
 #: Where a text that the engine writes itself is cut, in bytes.
 MAX_TEXT: Final = 16_000
 
@@ -63,7 +63,7 @@ def dump_state(obj: BaseModel, *, max_size: int = MAX_SIZE) -> str:
         raise
     except Exception as error:
         raise _unfit(obj, its, error) from error
-    if b"\\u0000" in raw or len(raw) > LARGE:
+    if b"\\u0000" in raw or len(raw) > LARGE or len(raw) > max_size:
         _check_size_and_text(obj, its, raw, max_size)
     return raw.decode()
 
@@ -91,8 +91,7 @@ def dump_json(value: Any, what: str, *, max_size: int = MAX_SIZE) -> str:
     reason = _unstorable(raw)
     if reason is not None:
         raise StateError(f"{_culprit(value, what)} {reason}")
-    if len(raw) > LARGE:
-        _check_size(raw, what, what, max_size)
+    _check_size(raw, what, what, max_size)
     return raw.decode()
 
 
@@ -119,19 +118,19 @@ def _unstorable(raw: bytes) -> str | None:
     if (b"NaN" in raw or b"Infinity" in raw) and any(m[1] for m in _NOT_FINITE.finditer(raw)):
         return "is nan or infinite, which JSON cannot hold; store it as text"
     if len(raw) > MAX_DIGITS and any(m[1] for m in _LONG_NUMBER.finditer(raw)):
-        return f"has more than {MAX_DIGITS} digits, which jsonb cannot store"
+        return f"has more than {MAX_DIGITS} digits, which could not be read again"
     return None
 
 
-def _culprit(value: Any, path: str) -> str:
-    """Return the path of the innermost part of *value* that cannot be stored."""
-    for key, part in _parts(value):
+def _culprit(value: Any, path: str, depth: int = 8) -> str:
+    """Return the path of the part of *value* that cannot be stored, some levels down at most."""
+    for key, part in _parts(value) if depth else ():
         try:
             bad = _unstorable(to_json(part)) is not None
         except Exception:
             bad = True
         if bad:
-            return _culprit(part, f"{path}[{key!r}]")
+            return _culprit(part, f"{path}[{key!r}]", depth - 1)
     return path
 
 
@@ -160,9 +159,11 @@ def _changed(cls: type, where: str, one: Any, other: Any) -> StateError:
 
 
 def _compare_extras(obj: BaseModel, back: BaseModel) -> None:
-    where = difference(obj.__pydantic_extra__, back.__pydantic_extra__)
-    if where is not None:
-        raise _changed(type(obj), where, obj.__pydantic_extra__, back.__pydantic_extra__)
+    ours, theirs = obj.__pydantic_extra__ or {}, back.__pydantic_extra__ or {}
+    for name, one in ours.items():
+        where = difference(one, theirs.get(name))
+        if where is not None:
+            raise _changed(type(obj), name + where, one, theirs.get(name))
 
 
 def _unfit(obj: BaseModel, its: Codec, error: Exception) -> StateError:
@@ -170,16 +171,17 @@ def _unfit(obj: BaseModel, its: Codec, error: Exception) -> StateError:
     name = type(obj).__name__
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "its state"
-        return StateError(f"{name}.{where}={_brief(first['input'])}: {first['msg']}")
+        if first["loc"]:
+            where = ".".join(map(str, first["loc"]))
+            return StateError(f"{name}.{where}={_brief(first['input'])}: {first['msg']}")
     for field in its.names:
         if field not in obj.__dict__:
             return StateError(f"{name}.{field} is missing; a field may be None, not deleted")
         try:
-            its.write(obj, include={field}, round_trip=True, warnings=False)
+            from_json(its.write(obj, include={field}, round_trip=True, warnings=False))
         except Exception as reason:
             value = _brief(obj.__dict__[field])
-            return StateError(f"{name}.{field}={value} cannot be written as JSON: {reason}")
+            return StateError(f"{name}.{field}={value} cannot be stored as JSON: {reason}")
     return StateError(f"{name} cannot be stored: {type(error).__name__}: {error}")
 
 
@@ -192,9 +194,8 @@ def _check_size_and_text(obj: BaseModel, its: Codec, raw: bytes, max_size: int) 
     if (reason := _unstorable(raw)) is not None:
         where = next((f".{field}" for field, part in parts.items() if _unstorable(part)), "")
         raise StateError(f"{name}{where} {reason}")
-    if len(raw) > LARGE:
-        largest = max(parts, key=lambda field: len(parts[field]), default="state")
-        _check_size(raw, "state", f"{name}.{largest}", max_size)
+    largest = max(parts, key=lambda field: len(parts[field]), default="state")
+    _check_size(raw, "state", f"{name}.{largest}", max_size)
 
 
 def _check_size(raw: bytes, what: str, where: str, max_size: int) -> None:
@@ -203,6 +204,5 @@ def _check_size(raw: bytes, what: str, where: str, max_size: int) -> None:
             f"{where} makes the {what} {len(raw):,} bytes large; max_size is {max_size:,}."
             " Keep large data in a table of your own and its key here"
         )
-    log.warning(
-        "%s makes the %s %d bytes large; it is written with every step", where, what, len(raw)
-    )
+    if len(raw) > LARGE:
+        log.warning("%s makes the %s %d bytes large: each step moves it", where, what, len(raw))

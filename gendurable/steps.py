@@ -93,9 +93,8 @@ def upgrade(*, from_version: int) -> Callable[[U], U]:
     positive(from_version, "upgrade(from_version)", TypeError)
 
     def leave(function: Any) -> Any:
-        inner = getattr(function, "__func__", function)
-        inner.__upgrade__ = from_version
-        return staticmethod(inner)
+        getattr(function, "__func__", function).__upgrade__ = from_version
+        return function
 
     return leave
 
@@ -150,6 +149,8 @@ def marked_steps(cls: type[Any], options: Mapping[str, Any]) -> list[Marked]:
         if key in cls.model_fields:
             raise TypeError(f"{cls.__qualname__}.{key} is both a field and a step; rename one")
         check_method(cls, key, value, "step")
+        if inspect.signature(value).return_annotation in (None, "None"):
+            raise TypeError(f"{cls.__qualname__}.{key} returns None; a step must return an outcome")
         call = Step(
             mark.name or key,
             value,

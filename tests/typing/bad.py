@@ -1,0 +1,64 @@
+"""The common mistakes: a type checker complains about each line that is marked as wrong."""
+
+from __future__ import annotations
+
+import gendurable as gd
+
+
+class Paid(gd.Signal):
+    amount: int
+
+
+class Order(gd.FSM, queue="orders"):
+    number: int
+    paid: int | None = None
+
+    @gd.step(initial=True)
+    def start(self, ctx: gd.Context) -> gd.Outcome:
+        return gd.Await(Paid, then=self.shpi)  # wrong: a misspelt step
+
+    @gd.step
+    def ship(self, ctx: gd.Context) -> gd.Outcome:
+        self.paid = "3"  # wrong: a field's type
+        payment = ctx.awaited.first(Paid)
+        self.paid = payment.amount  # wrong: there may be none
+        return gd.Done(self.nubmer)  # wrong: a misspelt field
+
+    @gd.step  # wrong: a step without an outcome
+    def forget(self, ctx: gd.Context) -> None:
+        self.paid = None
+
+    @gd.step()  # wrong: likewise, of an async step
+    async def forget_too(self, ctx: gd.Context) -> None:
+        self.paid = None
+
+    @gd.step
+    def text(self, ctx: gd.Context) -> gd.Outcome:
+        return "ship"  # wrong: a name is no outcome
+
+    @gd.step(retries=3)  # wrong: an option that does not exist
+    def options(self, ctx: gd.Context) -> gd.Outcome:
+        return gd.Next(self.ship, dealy=3)  # wrong: likewise
+
+    @gd.step
+    def look(self, ctx: gd.Context) -> gd.Outcome:
+        ctx.idempotency  # wrong: no such attribute
+        return gd.Retry("soon")  # wrong: no duration
+
+
+class Careless(gd.Job):
+    to: str
+
+    def perform(self) -> None:  # wrong: a job takes its context
+        return None
+
+
+@gd.job(queue="mail")
+def send_mail(ctx: gd.Context, to: str) -> None: ...
+
+
+Paid(amount="3")  # wrong: a signal's payload
+Paid(amuont=3)  # wrong: likewise
+Order(nubmer=3)  # wrong: a misspelt field
+send_mail(3)  # wrong: an argument's type
+send_mail("x", body="y")  # wrong: no such parameter

@@ -1,0 +1,131 @@
+"""Code as users write it; type checkers have nothing to say about it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import gendurable as gd
+
+
+class PaymentConfirmed(gd.Signal):
+    amount: int
+
+
+class Refund(gd.Signal, name="refund"):
+    amount: Decimal
+    reason: str = "unknown"
+
+
+class Base(gd.FSM, abstract=True, queue="checkout", max_crashes=None):
+    order: int
+
+    def handle(self, error: Exception, ctx: gd.Context) -> gd.Outcome:
+        if isinstance(error, OSError):
+            return gd.Retry(timedelta(seconds=5))
+        return super().handle(error, ctx)
+
+
+class Checkout(
+    Base,
+    name="Checkout",
+    version=2,
+    retry=gd.Backoff(attempts=5, on=(OSError, TimeoutError)),
+    step_timeout=timedelta(minutes=5),
+    run_ahead=10,
+    history="all",
+):
+    paid: int | None = None
+
+    @gd.step(initial=True, aliases=("begin",))
+    def start(self, ctx: gd.Context) -> gd.Outcome:
+        wait = gd.Await(PaymentConfirmed, then=self.ship, timeout=timedelta(hours=1))
+        several = gd.Await([PaymentConfirmed, "cancel"], "ship")
+        return wait if self.paid is None else several
+
+    @gd.step
+    def ship(self, ctx: gd.Context) -> gd.Outcome:
+        payment = ctx.awaited.first(PaymentConfirmed)
+        if payment is None:
+            return gd.Stop("payment never came")
+        self.paid = payment.amount
+        raw = ctx.awaited.first("cancel")
+        if raw is not None:
+            ctx.log.info("cancelled by %s at %s", raw.payload, raw.inserted_at)
+        total = sum(refund.amount for refund in ctx.signals.all(Refund))
+        ctx.session.flush()
+        return gd.Done({"order": self.order, "paid": self.paid, "refunded": total})
+
+    @gd.step(retry=gd.Backoff(3), step_timeout=60)
+    async def notify(self, ctx: gd.Context) -> gd.Outcome:
+        await ctx.async_session.flush()
+        return gd.Next(self.fan_out, delay=3, concurrency_key=("stripe", self.order), weight=2)
+
+    @gd.step
+    def fan_out(self, ctx: gd.Context) -> gd.ScheduleChildren:
+        children = [Mail(to="a"), gd.Spawn(send_mail("b"), priority=5, correlation_scope=gd.ALL)]
+        return gd.ScheduleChildren(children, then=self.gather, quorum=1)
+
+    @gd.step
+    def gather(self, ctx: gd.Context) -> gd.Outcome:
+        done = ctx.children.count(gd.Status.DONE)
+        if done < len(ctx.children):
+            return gd.Stop(next(str(child.last_error) for child in ctx.children))
+        return gd.Next("ship", concurrency_key=None, priority=1, queue="other", run_ahead=False)
+
+    @gd.upgrade(from_version=1)
+    @staticmethod
+    def from_first(state: dict[str, Any], step: str) -> tuple[dict[str, Any], str]:
+        return state | {"paid": None}, step
+
+
+class Mail(gd.Job, queue="mail", max_attempts=3):
+    to: str
+    seen: ClassVar[int] = 0
+
+    def perform(self, ctx: gd.Context) -> int:
+        if ctx.attempt > 1:
+            raise gd.Fail("bounced")
+        if ctx.stopping:
+            raise gd.Snooze(timedelta(minutes=1))
+        return len(self.to)
+
+    def backoff(self, attempt: int) -> float:
+        return 2.0 * attempt
+
+
+class Fetch(gd.Job):
+    url: str
+    max_attempts: ClassVar[int] = 7
+
+    async def perform(self, ctx: gd.Context) -> dict[str, str]:
+        return {"url": self.url}
+
+
+@gd.job(queue="mail", max_attempts=3)
+def send_mail(ctx: gd.Context, to: str, body: str = "") -> None:
+    ctx.log.info("to %s", to)
+
+
+@gd.job(name="resize")
+async def resize(path: str, *, width: int) -> str:
+    return f"{path}@{width}"
+
+
+@gd.job
+def plain(number: int) -> int:
+    return number
+
+
+jobs: list[gd.Job] = [
+    send_mail("x"),
+    send_mail(to="x", body="y"),
+    resize("x", width=3),
+    plain(number=3),
+    Mail(to="x"),
+    Fetch(url="x"),
+]
+limits = {"stripe": gd.RateLimit(100, per=60), "bank": gd.RateLimit(0, per=1, burst=5)}
+slots = {"stripe": gd.ConcurrencyLimit(100)}
+signals: list[gd.Signal] = [PaymentConfirmed(amount=3), Refund(amount=Decimal(1))]
