@@ -1,0 +1,1 @@
+"""Threads, timers and sockets: everything that turns by itself, and no SQL."""

@@ -1,0 +1,91 @@
+"""What is to be told when a transaction of the caller's has ended, if it commits.
+
+The engine that the caller's connection belongs to is listened to, once for all: adding a listener
+to each session or connection would cost more than the insert. SQLAlchemy has no event *after* a
+commit of a connection, so the transaction itself is handed on; it is over when it is not active.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+from sqlalchemy import Connection, Engine, NestedTransaction, RootTransaction, event
+
+#: Told, in the caller's thread, that this transaction is about to commit with news of these queues.
+Committing = Callable[[RootTransaction, set[str]], object]
+
+
+class _Armed:
+    """The news of one transaction, sorted by the savepoint that it hangs on."""
+
+    __slots__ = ("news", "released", "transaction")
+
+    def __init__(self, transaction: RootTransaction) -> None:
+        self.transaction = transaction
+        self.news: dict[NestedTransaction | None, set[str]] = {}
+        self.released: set[NestedTransaction] = set()
+
+    def settle(self, conn: Connection) -> None:
+        """Drop what hung on a savepoint that was rolled back; hand up what was released."""
+        for savepoint in [s for s in self.news if s is not None and not s.is_active]:
+            queues = self.news.pop(savepoint)
+            if savepoint in self.released:
+                self.released.discard(savepoint)
+                self.news.setdefault(conn.get_nested_transaction(), set()).update(queues)
+
+
+class AfterCommit:
+    """Watches the transactions of callers that have news, until the outermost one has ended."""
+
+    def __init__(self, committing: Committing) -> None:
+        self._committing = committing
+        self._armed: WeakKeyDictionary[Connection, _Armed] = WeakKeyDictionary()
+        self._engines: WeakSet[Engine] = WeakSet()
+
+    def arm(self, conn: Connection, queues: Iterable[str]) -> None:
+        """Tell of *queues* once the outermost transaction of *conn* commits."""
+        if conn.engine not in self._engines:
+            self._listen(conn.engine)
+        transaction = conn.get_transaction()
+        if transaction is None:
+            return
+        armed = self._armed.get(conn)
+        if armed is None or armed.transaction is not transaction:
+            armed = self._armed[conn] = _Armed(transaction)
+        armed.settle(conn)
+        armed.news.setdefault(conn.get_nested_transaction(), set()).update(queues)
+
+    def _listen(self, engine: Engine) -> None:
+        self._engines.add(engine)
+        event.listen(engine, "commit", self._commit)
+        event.listen(engine, "commit_twophase", self._commit)
+        event.listen(engine, "rollback", self._rollback)
+        event.listen(engine, "rollback_twophase", self._rollback)
+        event.listen(engine, "savepoint", self._savepoint)
+        event.listen(engine, "rollback_savepoint", self._savepoint)
+        event.listen(engine, "release_savepoint", self._release)
+
+    def _commit(self, conn: Connection, *_: Any) -> None:
+        armed = self._armed.pop(conn, None)
+        if armed is None:
+            return
+        armed.settle(conn)
+        queues = set().union(*armed.news.values())
+        if queues:
+            self._committing(armed.transaction, queues)
+
+    def _rollback(self, conn: Connection, *_: Any) -> None:
+        self._armed.pop(conn, None)
+
+    def _savepoint(self, conn: Connection, *_: Any) -> None:
+        if armed := self._armed.get(conn):
+            armed.settle(conn)
+
+    def _release(self, conn: Connection, *_: Any) -> None:
+        if armed := self._armed.get(conn):
+            armed.settle(conn)
+            savepoint = conn.get_nested_transaction()
+            if savepoint in armed.news and savepoint is not None:
+                armed.released.add(savepoint)

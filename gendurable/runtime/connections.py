@@ -1,0 +1,41 @@
+"""How many connections a worker needs, and whether the engine's pool has them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+from sqlalchemy.pool import AssertionPool, QueuePool, StaticPool
+
+from gendurable.errors import ConfigError
+
+#: What a worker needs beside one for each step: claim, commit, heartbeat, LISTEN.
+OWN = 4
+
+
+def check_pool(engine: Engine, slots: int) -> None:
+    """Refuse an engine whose pool would let the steps of a worker starve its own threads.
+
+    Raises:
+        ConfigError: the pool has fewer connections than slots + 4.
+    """
+    room, how = _room(engine)
+    need = slots + OWN
+    if room is not None and room < need:
+        raise ConfigError(
+            f"the engine's pool has room for {room} connections ({how}), and this worker needs"
+            f" {need}: one for each of its {slots} slots and {OWN} of its own; use"
+            f" create_engine(..., pool_size={need}) or fewer slots"
+        )
+
+
+def _room(engine: Engine) -> tuple[int | None, str]:
+    """How many connections the pool hands out at once (None: any number), and why."""
+    pool = engine.pool
+    if isinstance(pool, (StaticPool, AssertionPool)):
+        return 1, type(pool).__name__
+    if not isinstance(pool, QueuePool):
+        return None, ""
+    size = pool.size()
+    overflow: int = pool._max_overflow
+    if size == 0 or overflow < 0:
+        return None, ""
+    return size + overflow, f"pool_size={size}, max_overflow={overflow}"

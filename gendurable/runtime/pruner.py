@@ -1,0 +1,29 @@
+"""Delete what ended long ago, a batch at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gendurable.engine import retention
+from gendurable.runtime.loop import Daemon, Outage
+
+if TYPE_CHECKING:
+    from gendurable.runtime.binding import Binding
+    from gendurable.settings import GcSettings
+
+
+class Pruner:
+    """Sweeps once in an interval, and at once again while there is more than a batch."""
+
+    def __init__(self, binding: Binding, settings: GcSettings, outage: Outage) -> None:
+        self._binding = binding
+        self._settings = settings
+        self.daemon = Daemon(f"{outage.name}-gc", self.tick, outage=outage)
+
+    def tick(self) -> float:
+        """Delete one batch."""
+        with self._binding.engine.begin() as conn:
+            swept = retention.sweep(
+                conn, self._binding.db, self._settings.retention, self._settings.batch
+            )
+        return 0.0 if swept >= self._settings.batch else self._settings.interval

@@ -1,0 +1,120 @@
+"""The slots of a queue: how many of its steps run at once in this worker, and what waits for one.
+
+Nobody takes a lock. A slot is passed from the run that ends to the next one that waits; whoever
+finds nothing waiting lays the slot down and then looks once more, and whoever brings work lays it
+down first and then looks for a slot, so that the two cannot miss each other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
+from threading import Lock, Thread
+
+from gendurable.engine.nouns import Claim
+
+
+class Run:
+    """A claim in the hands of this worker, from claim to outcome."""
+
+    __slots__ = ("_open", "claim", "claimed_at", "deadline", "error", "is_async", "limit")
+
+    def __init__(
+        self, claim: Claim, claimed_at: float, *, is_async: bool = False, limit: float | None = None
+    ) -> None:
+        self.claim = claim
+        self.claimed_at = claimed_at
+        self.is_async = is_async
+        self.limit = limit
+        self.deadline = 0.0
+        #: What happened to the claim outside its step; then ``handle`` has the word.
+        self.error: BaseException | None = None
+        self._open = None if limit is None else Lock()
+
+    def close(self) -> bool:
+        """Whether the caller is the first to say that this run, if it is limited, is over."""
+        return self._open is None or self._open.acquire(blocking=False)
+
+
+class Slot:
+    """The right to run one step, with the thread that does so if it is a synchronous one."""
+
+    __slots__ = ("inbox", "thread")
+
+    def __init__(self) -> None:
+        self.inbox: SimpleQueue[Run | None] = SimpleQueue()
+        self.thread: Thread | None = None
+
+
+class Slots:
+    """The slots of one queue and the runs that wait for one."""
+
+    def __init__(self, count: int, start: Callable[[Slot, Run], None]) -> None:
+        self.count = count
+        self._start = start
+        self.all = tuple(Slot() for _ in range(count))
+        self._idle = deque(self.all)
+        self.waiting: deque[Run] = deque()
+
+    @property
+    def free(self) -> int:
+        """How many more runs could start at once."""
+        return max(0, len(self._idle) - len(self.waiting))
+
+    @property
+    def busy(self) -> int:
+        """How many slots are taken."""
+        return self.count - len(self._idle)
+
+    def offer(self, runs: Iterable[Run]) -> None:
+        """Start *runs* in order, as far as slots are idle; the others wait."""
+        self.waiting.extend(runs)
+        self._dispatch()
+
+    def insert(self, run: Run) -> None:
+        """Start *run*, or let it wait before all others."""
+        self.waiting.appendleft(run)
+        self._dispatch()
+
+    def next(self, slot: Slot) -> Run | None:
+        """Return what is to run next in *slot*; None: nothing waits, and the slot is idle now."""
+        try:
+            return self.waiting.popleft()
+        except IndexError:
+            self._idle.append(slot)
+            self._dispatch()
+            return None
+
+    def take_back(self, before: float) -> list[Run]:
+        """Take out the runs that have waited since *before*; what an error sent here stays."""
+        aged: list[Run] = []
+        kept: list[Run] = []
+        while self.waiting:
+            try:
+                run = self.waiting.popleft()
+            except IndexError:
+                break
+            if run.error is None and run.claimed_at <= before:
+                aged.append(run)
+                continue
+            kept.append(run)
+            if run.error is None:
+                break
+        if kept:
+            self.waiting.extendleft(reversed(kept))
+            self._dispatch()
+        return aged
+
+    def _dispatch(self) -> None:
+        while self.waiting:
+            try:
+                slot = self._idle.pop()
+            except IndexError:
+                return
+            try:
+                run = self.waiting.popleft()
+            except IndexError:
+                self._idle.append(slot)
+            else:
+                self._start(slot, run)

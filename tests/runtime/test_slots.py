@@ -1,0 +1,97 @@
+"""Slots pass from run to run; nothing waits beside an idle slot, and no more run than there are."""
+
+from __future__ import annotations
+
+import sys
+from queue import SimpleQueue
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+
+from gendurable.runtime.slots import Run, Slots
+
+
+def run(id: int = 0, claimed_at: float = 0.0) -> Run:
+    return Run(SimpleNamespace(id=id, claim_seq=1), claimed_at)
+
+
+def ids(runs):
+    return [run.claim.id for run in runs]
+
+
+class TestSlots:
+    def test_runs_start_while_there_are_idle_slots(self):
+        """Of five runs and three slots three start and two wait, in order."""
+        started = []
+        slots = Slots(3, lambda slot, run: started.append(run))
+
+        slots.offer(run(n) for n in range(5))
+
+        assert ids(started) == [0, 1, 2]
+        assert ids(slots.waiting) == [3, 4]
+        assert (slots.free, slots.busy) == (0, 3)
+
+    def test_a_slot_passes_to_the_next_run(self):
+        """Whoever ends a run gets the next one; with none waiting, the slot is idle."""
+        slots = Slots(1, lambda slot, run: taken.append(slot))
+        taken = []
+        slots.offer([run(1), run(2)])
+
+        assert slots.next(taken[0]).claim.id == 2
+        assert slots.next(taken[0]) is None
+        assert slots.free == 1
+
+    def test_what_is_inserted_goes_first(self):
+        """A run that comes back for its error waits before all others."""
+        slots = Slots(0, lambda slot, run: None)
+        slots.offer([run(1)])
+
+        slots.insert(run(2))
+
+        assert ids(slots.waiting) == [2, 1]
+
+    def test_takes_back_what_has_waited_too_long(self):
+        """Old runs are taken out, younger ones and those that already ran stay in their order."""
+        slots = Slots(0, lambda slot, run: None)
+        failed = run(9, claimed_at=1)
+        failed.error = ValueError()
+        slots.offer([run(1, 1), run(2, 2), run(3, 3), run(4, 3)])
+        slots.insert(failed)
+
+        assert ids(slots.take_back(2)) == [1, 2]
+        assert ids(slots.waiting) == [9, 3, 4]
+
+    @pytest.mark.parametrize("threads", [1, 4])
+    def test_nothing_waits_beside_an_idle_slot(self, threads):
+        """However bringing and passing on interleave, every run is taken, by at most so many."""
+        inboxes: SimpleQueue = SimpleQueue()
+        seen: SimpleQueue = SimpleQueue()
+        slots = Slots(threads, lambda slot, run: inboxes.put((slot, run)))
+
+        def serve() -> None:
+            while (work := inboxes.get()) is not None:
+                slot, run = work
+                while run is not None:
+                    seen.put(run.claim.id)
+                    run = slots.next(slot)
+
+        servants = [Thread(target=serve, daemon=True) for _ in range(threads)]
+        for servant in servants:
+            servant.start()
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            for n in range(5000):
+                slots.offer([run(n)])
+                assert slots.busy <= threads
+            taken = {seen.get(timeout=5) for _ in range(5000)}
+        finally:
+            sys.setswitchinterval(interval)
+        for _ in servants:
+            inboxes.put(None)
+
+        assert taken == set(range(5000))
+        for servant in servants:
+            servant.join(5)
+        assert slots.free == threads
