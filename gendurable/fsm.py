@@ -68,7 +68,7 @@ class FSM(BaseModel):
 
     def __init_subclass__(cls, **keywords: Unpack[Keywords]) -> None:
         super().__init_subclass__()
-        check_fields(cls, inspect.get_annotations(cls))
+        check_fields(cls, vars(cls).get("__annotations__", {}))
 
     @classmethod
     def __pydantic_init_subclass__(cls, **given: Any) -> None:

@@ -11,6 +11,7 @@ from gendurable.errors import InvalidInput, InvalidOutcome
 from gendurable.retry import Duration, seconds
 from gendurable.signals import Signal, signal_name
 from gendurable.spawn import Key, Spawn, check_name, check_priority, join_key, positive
+from gendurable.state import describe
 
 #: A step to go to: a bound method (``self.ship``) or a name (``"ship"``).
 StepRef: TypeAlias = str | Callable[..., Any]
@@ -151,22 +152,20 @@ class Done:
     result: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Stop:
     """End as failed, with a reason: a text, or the exception that is to blame."""
 
     kind: ClassVar[Literal["stop"]] = "stop"
 
-    reason: str | BaseException
+    reason: str
 
-    def __post_init__(self) -> None:
-        if isinstance(self.reason, BaseException):
-            _set(self, "reason", f"{type(self.reason).__name__}: {self.reason}")
-        elif not isinstance(self.reason, str):
-            raise InvalidOutcome(
-                f"Stop(reason={self.reason!r}) must be a text or an exception,"
-                f" not {type(self.reason).__name__}"
-            )
+    def __init__(self, reason: str | BaseException) -> None:
+        if isinstance(reason, BaseException):
+            reason = describe(reason)
+        elif not isinstance(reason, str):
+            raise InvalidOutcome(f"Stop(reason={reason!r}) must be a text or an exception")
+        _set(self, "reason", reason)
 
 
 #: Whatever a step may answer.

@@ -75,6 +75,8 @@ class Codec:
     read: Callable[..., Any]
 
     def __init__(self, cls: type[BaseModel]) -> None:
+        if not cls.__pydantic_complete__:  # names in its annotations may be known by now
+            cls.model_rebuild()
         schema = _configured(cls.__pydantic_core_schema__)
         config: Any = CONFIG
         # Without this, nested classes bring the serializers that they were built with.

@@ -103,6 +103,15 @@ def storable(text: str) -> str:
     return text
 
 
+def describe(error: BaseException) -> str:
+    """Return ``"<type>: <message>"``, storable, even if the error cannot say what it is."""
+    try:
+        message = str(error)
+    except Exception as second:
+        message = f"(its message cannot be read: {type(second).__name__})"
+    return storable(f"{type(error).__name__}: {message}")
+
+
 def _spelled_out(token: re.Match[bytes]) -> bytes:
     """Write 1e22 as 10000000000000000000000.0: jsonb would return it as an integer."""
     if token[1] is None:

@@ -106,6 +106,16 @@ def test_stop_describes_an_exception():
     assert gd.Stop("enough").reason == "enough"
 
 
+def test_stop_describes_an_exception_that_cannot_describe_itself():
+    """Its message is not needed to fail."""
+
+    class Mute(Exception):
+        def __str__(self):
+            raise KeyError
+
+    assert gd.Stop(Mute()).reason == "Mute: (its message cannot be read: KeyError)"
+
+
 def test_outcomes_are_values():
     """They compare by content, do not change, and each has its kind."""
     assert gd.Next("a", delay=1) == gd.Next("a", delay=timedelta(seconds=1))

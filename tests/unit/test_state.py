@@ -157,6 +157,17 @@ class TestWhatComesBack:
 
         assert math.isnan(load_state(Strict, dump_state(Strict(number=math.nan))).number)
 
+    def test_a_class_that_is_completed_later(self):
+        """Building may be deferred, as for names that are defined further down."""
+
+        class Lazy(gd.FSM, abstract=True, defer_build=True):
+            raw: bytes
+            number: float = math.nan
+
+        lazy = Lazy.model_construct(raw=b"\xff", number=math.nan)
+
+        assert load_state(Lazy, dump_state(lazy)).raw == b"\xff"
+
     def test_a_recursive_model(self):
         """Definitions that refer to themselves have the same codec all the way down."""
 
