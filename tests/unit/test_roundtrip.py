@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
@@ -12,9 +13,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from sqlalchemy import Connection, Text, create_engine, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.pool import NullPool
 from typing_extensions import NamedTuple, TypedDict
 
 import gendurable as gd
@@ -64,10 +69,11 @@ class Shape(TypedDict):
 
 
 def as_jsonb(text: str) -> str:
-    """Return JSON text as jsonb gives it back: keys in its order, numbers without exponents."""
+    """Return JSON text as jsonb gives it back: keys in its order, no exponents, no -0."""
 
     def number(token: str) -> Any:
-        return Spelled(format(Decimal(token), "f"))
+        plain = format(Decimal(token), "f")
+        return Spelled(plain if Decimal(token) else plain.lstrip("-"))
 
     class Spelled(str):
         pass
@@ -173,3 +179,27 @@ def test_everything_comes_back(values):
 
     for stored in (text, as_jsonb(text)):
         assert difference(before, load_state(Everything, stored)) is None
+
+
+@pytest.fixture
+def server(empty_url: str) -> Iterator[Connection]:
+    """A connection to a real PostgreSQL."""
+    with create_engine(empty_url, poolclass=NullPool).connect() as conn:
+        yield conn
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(values=st.fixed_dictionaries(VALUES), number=FLOATS)
+def test_jsonb_gives_back_what_the_other_test_assumes(server, values, number):
+    """A real PostgreSQL returns the same text, for a state and for a float of any size."""
+    texts = [dump_state(Everything.model_construct(**values))]
+    if math.isfinite(number):
+        texts.append(json.dumps({"number": number}))
+
+    for text in texts:
+        stored = server.scalar(select(literal(text).cast(Text).cast(JSONB).cast(Text)))
+        assert json.loads(stored, parse_float=str, parse_int=str) == json.loads(
+            as_jsonb(text), parse_float=str, parse_int=str
+        )
