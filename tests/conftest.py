@@ -19,6 +19,8 @@ from gendurable.testing.databases import database
 if TYPE_CHECKING:
     import gendurable as gd
 
+pytest_plugins = ["pytester"]
+
 _numbers = count()
 
 #: A test that waits longer than this for something that must happen has failed.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -22,15 +23,18 @@ from typing import Any
 #: Settings for servers whose data nobody will miss.
 CARELESS = {"fsync": "off", "full_page_writes": "off"}
 
-# Runs the server until told which signal to stop it with; when the pipe closes without a word,
-# the starter is dead, and a temporary directory ($0) goes with the server.
+# Becomes the server, after leaving somebody behind who reads from the starter's pipe. When that
+# closes without a word, the starter is dead: the server ends, and so does its directory ($0).
 _WATCH = """
-trap '' INT TERM HUP
-"$@" &
-read -r signal || orphan=$0
-kill -"${signal:-INT}" $!
-wait $!
-if [ -n "$orphan" ]; then rm -rf "$orphan"; fi
+exec 3<&0
+(
+  read -r _ <&3 && exit
+  kill -INT $$
+  patience=1200
+  while [ -e "$PGDATA/postmaster.pid" ] && [ $((patience -= 1)) -gt 0 ]; do sleep 0.05; done
+  rm -rf "$0"
+) &
+exec "$@" 3<&- </dev/null
 """
 
 
@@ -49,14 +53,15 @@ class Server:
         directory: Path | None = None,
         settings: Mapping[str, str] = CARELESS,
     ) -> None:
+        programs = programs or embedded_programs()
         self._temporary = directory is None
         self._settings = {"listen_addresses": "", "max_connections": "200", **settings}
         self._user = _unprivileged_user()
         self.directory = directory or Path(tempfile.mkdtemp(prefix="gendurable-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         self._own(self.directory)
-        self._programs = self._reachable(programs or embedded_programs())
-        self._watch: subprocess.Popen[str] | None = None
+        self._programs = self._reachable(programs)
+        self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Server:
         self.start()
@@ -80,11 +85,10 @@ class Server:
             self._initdb()
         options = [part for item in self._settings.items() for part in ("-c", "=".join(item))]
         with self._log.open("a") as log:
-            self._watch = subprocess.Popen(
+            self._process = subprocess.Popen(
                 [
                     *("sh", "-c", _WATCH, str(self.directory) if self._temporary else ""),
-                    *(str(self._programs / "postgres"), "-D", str(self._data)),
-                    *("-k", str(self.directory), *options),
+                    *(str(self._programs / "postgres"), "-k", str(self.directory), *options),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -92,19 +96,21 @@ class Server:
                 start_new_session=True,
                 text=True,
                 cwd=self.directory,
+                env={**os.environ, "PGDATA": str(self._data)},
                 **self._identity(),
             )
-        self._wait_until_ready(self._watch)
+        self._wait_until_ready(self._process)
 
-    def stop(self, signal: str = "INT") -> None:
-        """Stop the server: INT ends sessions and shuts down, QUIT is a crash; the data stays."""
-        watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.communicate(f"{signal}\n")
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """Stop the server: SIGINT ends sessions, SIGQUIT is a crash. Its data stays."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(how)
+            process.communicate("stopped\n")
 
-    def restart(self, signal: str = "INT") -> None:
-        """Stop the server as *signal* says and start it again on the same data and socket."""
-        self.stop(signal)
+    def restart(self, how: int = signal.SIGINT) -> None:
+        """Stop the server and start it again on the same data and socket."""
+        self.stop(how)
         self.start()
 
     def close(self) -> None:
@@ -163,17 +169,17 @@ class Server:
             return copy / "pginstall" / programs.name
         return programs
 
-    def _wait_until_ready(self, watch: subprocess.Popen[str], seconds: float = 60) -> None:
+    def _wait_until_ready(self, process: subprocess.Popen[str], seconds: float = 60) -> None:
         """Poll the pid file, whose eighth line is how the server says that it is ready."""
         pid_file = self._data / "postmaster.pid"
         end = time.monotonic() + seconds
-        while time.monotonic() < end and watch.poll() is None:
+        while time.monotonic() < end and process.poll() is None:
             lines = pid_file.read_text().split("\n") if pid_file.exists() else []
             if len(lines) > 7 and lines[7].strip() == "ready":
                 return
             time.sleep(0.01)
         log = self._log.read_text()[-4000:]
-        self.stop("QUIT")
+        self.stop(signal.SIGQUIT)
         raise RuntimeError(f"PostgreSQL did not start in {self.directory}; its log ends:\n{log}")
 
 

@@ -1,0 +1,66 @@
+"""The pytest plugin: what an application's tests get by naming a fixture."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, gendurable_server, monkeypatch):
+    """An application with tests of its own, on the server of this run."""
+    monkeypatch.setenv("GENDURABLE_TEST_URL", gendurable_server)
+    return pytester
+
+
+def test_a_session_is_rolled_back_after_each_test(project):
+    """What one test commits, the next does not see."""
+    project.makepyfile(
+        """
+        import pytest
+        from sqlalchemy import func, select
+        from gendurable.models import Node
+
+        @pytest.mark.parametrize("run", [1, 2])
+        def test_commit(gendurable_session, run):
+            count = select(func.count()).select_from(Node)
+            assert gendurable_session.scalar(count) == 0
+            gendurable_session.add(Node(name="n", queues=[], machines={}))
+            gendurable_session.commit()
+            assert gendurable_session.scalar(count) == 1
+        """
+    )
+
+    project.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+def test_an_application_may_bring_its_own_schema(project):
+    """The engine reaches a migrated database, to which the application adds its tables."""
+    project.makeconftest(
+        """
+        import pytest
+        from sqlalchemy import text
+
+        @pytest.fixture(scope="session", autouse=True)
+        def tables(gendurable_engine):
+            with gendurable_engine.begin() as conn:
+                conn.execute(text("CREATE TABLE orders (id bigint)"))
+        """
+    )
+    project.makepyfile(
+        """
+        from sqlalchemy import text
+
+        def test_both(gendurable_session):
+            gendurable_session.execute(text("SELECT FROM orders, gendurable.instances"))
+        """
+    )
+
+    project.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_asks_for_no_server_unless_a_test_does(project, monkeypatch):
+    """Where no test names a fixture, no PostgreSQL is looked for."""
+    monkeypatch.setenv("GENDURABLE_TEST_URL", "postgresql+psycopg://nobody@nowhere.invalid/none")
+    project.makepyfile("def test_plain(): pass")
+
+    project.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
