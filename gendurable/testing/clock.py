@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, DateTime, Table, literal, update
 
+from gendurable.errors import InvalidInput
 from gendurable.models.schemas import tables_for
 from gendurable.retry import Duration, seconds
 from gendurable.testing.reach import Place, connected
@@ -24,7 +25,7 @@ def elapse(durable: Any, duration: Duration = 0.0, *, session: Place = None) -> 
         duration: a timedelta or seconds.
         session: a session or connection of the test; default: a transaction of its own.
     """
-    passed = timedelta(seconds=seconds(duration, "duration"))
+    passed = timedelta(seconds=seconds(duration, "duration", InvalidInput))
     with connected(durable, session) as conn:
         for table in tables_for(durable.settings.schema).metadata.sorted_tables:
             if instants := _instants(table):
