@@ -2,6 +2,7 @@
 
 from gendurable import events
 from gendurable.context import Child, Children, Context
+from gendurable.durable import Durable, bind
 from gendurable.errors import (
     ConfigError,
     DuplicateInstance,
@@ -16,6 +17,7 @@ from gendurable.errors import (
     UnknownLimit,
 )
 from gendurable.fsm import FSM, step, upgrade
+from gendurable.handle import Handle, Settled
 from gendurable.job import Fail, Job, Snooze, job
 from gendurable.lifecycle import Status
 from gendurable.models import Instance, StoredSignal, Transition
@@ -30,6 +32,7 @@ from gendurable.outcomes import (
     Stop,
 )
 from gendurable.retry import Backoff
+from gendurable.runtime.worker import Worker
 from gendurable.settings import ConcurrencyLimit, RateLimit
 from gendurable.signals import ReceivedSignal, Signal, Signals
 from gendurable.spawn import ALL, LIVE, Scope, Spawn
@@ -65,8 +68,13 @@ __all__ = [
     "ALL",
     "LIVE",
     "ConcurrencyLimit",
+    "Durable",
+    "Handle",
     "RateLimit",
     "Scope",
+    "Settled",
+    "Worker",
+    "bind",
     # What is stored
     "Instance",
     "Status",

@@ -29,7 +29,9 @@ RUNNABLE_SQL = "status = 'runnable' AND blocked IS NULL AND paused_at IS NULL"
 
 def _name(column: str) -> CheckConstraint:
     """Keys, names and queues are text of 1 to 512 bytes: longer ones would not fit an index row."""
-    return CheckConstraint(f"octet_length({column}) BETWEEN 1 AND 512", name=f"instances_{column}_size")
+    return CheckConstraint(
+        f"octet_length({column}) BETWEEN 1 AND 512", name=f"instances_{column}_size"
+    )
 
 
 class Instance(Base):
@@ -122,13 +124,19 @@ class Instance(Base):
             " blocked IN ('key', 'rate', 'unknown', 'invalid'))",
             name="instances_blocked_while_runnable",
         ),
-        CheckConstraint("blocked <> 'key' OR concurrency_key IS NOT NULL", name="instances_blocked_key"),
-        CheckConstraint("blocked <> 'rate' OR rate_limit IS NOT NULL", name="instances_blocked_rate"),
         CheckConstraint(
-            "status <> 'awaiting_signal' OR cardinality(awaits) > 0", name="instances_awaits_something"
+            "blocked <> 'key' OR concurrency_key IS NOT NULL", name="instances_blocked_key"
         ),
         CheckConstraint(
-            "status <> 'awaiting_children' OR children_pending > 0", name="instances_awaits_children"
+            "blocked <> 'rate' OR rate_limit IS NOT NULL", name="instances_blocked_rate"
+        ),
+        CheckConstraint(
+            "status <> 'awaiting_signal' OR cardinality(awaits) > 0",
+            name="instances_awaits_something",
+        ),
+        CheckConstraint(
+            "status <> 'awaiting_children' OR children_pending > 0",
+            name="instances_awaits_children",
         ),
         CheckConstraint(
             "deadline IS NULL OR status IN ('awaiting_signal', 'awaiting_children', 'cancelled')",
@@ -157,37 +165,58 @@ class Instance(Base):
         *map(_name, ("fsm", "step", "queue", "correlation_key", "concurrency_key", "rate_limit")),
         # queries.claim.CLAIM: the order of work; ``id`` last, or every claim sorts
         Index(
-            "instances_claim", "queue", "priority", "eligible_at", "id",
+            "instances_claim",
+            "queue",
+            "priority",
+            "eligible_at",
+            "id",
             postgresql_where=text(RUNNABLE_SQL),
         ),
         # queries.leases.EXPIRED: the reaper; also all that executes
-        Index(
-            "instances_lease", "lease_expires_at", postgresql_where=text("status = 'executing'")
-        ),
+        Index("instances_lease", "lease_expires_at", postgresql_where=text("status = 'executing'")),
         # The fence of concurrency limits, and their count of executing rows
         Index(
-            "instances_slot", "concurrency_key", "slot", unique=True,
+            "instances_slot",
+            "concurrency_key",
+            "slot",
+            unique=True,
             postgresql_where=text("status = 'executing' AND concurrency_key IS NOT NULL"),
         ),
         # Rows waiting for a key, in the order in which they will be let in
         Index(
-            "instances_wait", "concurrency_key", "queue", "priority", "eligible_at", "id",
+            "instances_wait",
+            "concurrency_key",
+            "queue",
+            "priority",
+            "eligible_at",
+            "id",
             postgresql_where=text("status = 'runnable' AND blocked = 'key' AND paused_at IS NULL"),
         ),
         # Rows waiting for tokens, likewise
         Index(
-            "instances_rate", "rate_limit", "queue", "priority", "eligible_at", "id",
+            "instances_rate",
+            "rate_limit",
+            "queue",
+            "priority",
+            "eligible_at",
+            "id",
             postgresql_where=text("status = 'runnable' AND blocked = 'rate' AND paused_at IS NULL"),
         ),
         # queries.leases.TAKE_BACK: rows set aside because nobody here knew or could load them
         Index(
-            "instances_aside", "blocked", "fsm", "fsm_version", "step",
+            "instances_aside",
+            "blocked",
+            "fsm",
+            "fsm_version",
+            "step",
             postgresql_where=text("blocked IN ('unknown', 'invalid')"),
         ),
         # Identity: partial, since a full one would make every outcome a key update, which
         # blocks the foreign key check of each signal
         Index(
-            "instances_correlation", "correlation_guard", unique=True,
+            "instances_correlation",
+            "correlation_guard",
+            unique=True,
             postgresql_where=text("correlation_guard IS NOT NULL"),
         ),
         # queries.children: the family of a parent, in order of birth
@@ -195,13 +224,21 @@ class Instance(Base):
             "instances_parent", "parent_id", "id", postgresql_where=text("parent_id IS NOT NULL")
         ),
         # queries.leases.DEADLINES
-        Index("instances_deadline", "deadline", postgresql_where=text(
-            "deadline IS NOT NULL AND status IN ('awaiting_signal', 'awaiting_children')"
-        )),
+        Index(
+            "instances_deadline",
+            "deadline",
+            postgresql_where=text(
+                "deadline IS NOT NULL AND status IN ('awaiting_signal', 'awaiting_children')"
+            ),
+        ),
         # queries.retention.SWEEP
-        Index("instances_ended", "status", "updated_at", postgresql_where=text(
-            "status IN ('done', 'failed', 'cancelled')"
-        )),
+        Index(
+            "instances_ended",
+            "status",
+            "updated_at",
+            "id",
+            postgresql_where=text("status IN ('done', 'failed', 'cancelled')"),
+        ),
         {
             # Room for the next version on the same page; vacuum early, since every step leaves
             # dead versions behind and the claim's index wants to stay small.

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,7 +50,11 @@ class StoredSignal(Base):
         Index("signals_target", "target_id", "id"),
         # One delivery a (target, name, key)
         Index(
-            "signals_dedup", "target_id", "name", "dedup_key", unique=True,
+            "signals_dedup",
+            "target_id",
+            "name",
+            "dedup_key",
+            unique=True,
             postgresql_where=text("dedup_key IS NOT NULL"),
         ),
     )

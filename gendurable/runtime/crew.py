@@ -144,7 +144,7 @@ class Crew:
             self.hands.take([new])
         self.hands.drop(claim)
         with self._engine.begin() as conn:
-            leases.terminate(conn, [leases.session_name(claim)])
+            leases.terminate(conn, [leases.session_name(self._db, claim.id, claim.claim_seq)])
         return new
 
     def announce(self, queues: set[str]) -> None:

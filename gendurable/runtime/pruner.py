@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gendurable.engine import retention
+from gendurable import events
+from gendurable.engine import leases, retention
 from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ class Pruner:
     def tick(self) -> float:
         """Delete one batch."""
         with self._binding.engine.begin() as conn:
-            swept = retention.sweep(
+            swept, held = retention.sweep(
                 conn, self._binding.db, self._settings.retention, self._settings.batch
             )
+            leases.forget(conn, self._binding.db)
+        if swept:
+            events.emit(events.gc_swept, self._binding.name, count=swept)
+        if held:
+            events.emit(events.gc_held, self._binding.name, count=held)
         return 0.0 if swept >= self._settings.batch else self._settings.interval

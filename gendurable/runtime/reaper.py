@@ -22,6 +22,7 @@ class Reaper:
     def __init__(self, binding: Binding, settings: ReaperSettings, outage: Outage) -> None:
         self._binding = binding
         self._interval = settings.interval
+        self._first = True
         self.daemon = Daemon(f"{outage.name}-reaper", self.tick, outage=outage)
 
     def tick(self) -> float:
@@ -58,5 +59,9 @@ class Reaper:
     def _take_back(self) -> None:
         """Take back what was set aside elsewhere and is known here."""
         with self._binding.engine.begin() as conn:
-            queues = leases.take_back(conn, self._binding.db, self._binding.catalogue.known())
+            known = self._binding.catalogue.known()
+            queues = leases.take_back(conn, self._binding.db, known)
+            if self._first:  # what did not load may load in the build that starts here
+                queues |= leases.take_back(conn, self._binding.db, known, why="invalid")
+        self._first = False
         self._binding.notifier.announce(queues)

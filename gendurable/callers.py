@@ -1,0 +1,129 @@
+"""Working in the caller's transaction: which connection it is, and whether it will do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, scoped_session
+
+from gendurable.engine import current, faults
+from gendurable.errors import InvalidInput, SchemaError
+
+if TYPE_CHECKING:
+    from gendurable.durable import Durable
+
+#: What ``session=`` takes: whatever the caller's transaction runs in.
+Caller: TypeAlias = Session | scoped_session[Any] | Connection | None
+
+
+@dataclass(slots=True)
+class Work:
+    """A transaction to work in, and the queues that will have news once it commits."""
+
+    conn: Connection
+    queues: set[str] = field(default_factory=set)
+
+
+@contextmanager
+def working(durable: Durable, caller: Caller) -> Iterator[Work]:
+    """Work in the transaction of *caller*, or in one of our own that commits at the end.
+
+    Workers are told after the commit, whoever makes it.
+    """
+    try:
+        if caller is None:
+            with durable.engine.begin() as conn:
+                work = Work(conn)
+                yield work
+            durable.notifier.announce(work.queues)
+        else:
+            work = Work(connection_of(durable, caller))
+            yield work
+            if work.queues:
+                durable.notifier.announce_on_commit(work.conn, work.queues)
+    except DBAPIError as error:
+        if faults.is_missing(error) and f"{durable.db.schema}." in str(error):
+            raise SchemaError(
+                f"the schema {durable.db.schema!r} is missing or too old: run"
+                " `alembic upgrade head` where gendurable's revisions are included, or"
+                " durable.create_schema()"
+            ) from error
+        raise
+
+
+def me(durable: Durable) -> int | None:
+    """Return the id of the instance whose step is running here, if it is of this binding."""
+    scope = current.step()
+    return scope.claim.id if scope is not None and scope.durable is durable else None
+
+
+def refuse_outside(durable: Durable, target: int | str, caller: Caller) -> None:
+    """Refuse what would wait for the step's own session: reach for ``session=ctx.session``."""
+    scope = current.step()
+    if caller is not None or scope is None or scope.durable is not durable or not scope.touched:
+        return
+    if target in (scope.claim.id, scope.claim.correlation_key):
+        raise InvalidInput(
+            f"instance {scope.claim.id} has opened the session of its step: signal it with"
+            " session=ctx.session, or this call would wait for that session for ever"
+        )
+
+
+def connection_of(
+    durable: Durable, caller: Session | scoped_session[Any] | Connection
+) -> Connection:
+    """Return the connection that the caller's transaction runs on.
+
+    Raises:
+        InvalidInput: it is in autocommit mode, or reaches another database.
+    """
+    if isinstance(caller, scoped_session):
+        caller = caller()
+    if isinstance(caller, Session):
+        conn = caller.connection()
+        _mark_changed(caller)
+    elif isinstance(caller, Connection):
+        conn = caller
+        if not conn.in_transaction():
+            conn.begin()
+    else:
+        raise InvalidInput(
+            f"session={caller!r} must be a Session, a scoped_session or a Connection"
+        )
+    driver: Any = conn.connection.driver_connection
+    if getattr(driver, "autocommit", False):
+        raise InvalidInput(
+            "session= is in AUTOCOMMIT mode, so there is no transaction to take part in; use one"
+            " that you commit, or leave session= out"
+        )
+    _same_database(durable.engine.url, conn.engine.url)
+    return conn
+
+
+def _same_database(ours: URL, theirs: URL) -> None:
+    if _place(ours) != _place(theirs):
+        raise InvalidInput(
+            f"session= reaches {theirs.render_as_string()}, and this binding works in"
+            f" {ours.render_as_string()}: what is inserted there could not commit with it"
+        )
+
+
+def _place(url: URL) -> tuple[Any, ...]:
+    host = url.host or url.query.get("host") or "localhost"
+    return ("127.0.0.1" if host == "localhost" else host, url.port or 5432, url.database)
+
+
+def _mark_changed(session: Session) -> None:
+    """Tell zope.sqlalchemy that the session wrote something: it sees only what the ORM writes.
+
+    A session that it does not know stays unknown to it.
+    """
+    manager: Any = sys.modules.get("zope.sqlalchemy.datamanager")
+    if manager is not None and session in manager._SESSION_STATE:
+        manager.mark_changed(session)

@@ -1,0 +1,427 @@
+"""The binding of machines to a database: everything that an application calls."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from threading import Lock
+from typing import Any, Literal, cast
+
+from sqlalchemy import Engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
+
+from gendurable import migrations
+from gendurable.callers import Caller, me, refuse_outside, working
+from gendurable.engine import control, enqueue
+from gendurable.errors import ConfigError, InvalidInput, UnknownLimit
+from gendurable.fsm import FSM
+from gendurable.handle import Handle, Settled
+from gendurable.lifecycle import TERMINAL, Status
+from gendurable.models import SCHEMA
+from gendurable.models.schemas import tables_for
+from gendurable.queries import lookup, signals
+from gendurable.queries.statement import Database
+from gendurable.registry import Catalogue
+from gendurable.retry import Duration, seconds
+from gendurable.runtime.notifier import Notifier
+from gendurable.runtime.waiter import wait
+from gendurable.runtime.worker import Worker
+from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
+from gendurable.signals import Signal, payload_json, signal_name
+from gendurable.spawn import LIVE, Key, Scope, Spawn, check_name
+
+#: What names an instance: its id, its correlation key, or the handle that its insert gave.
+Target = int | str | Handle
+
+
+def bind(
+    engine: Engine,
+    *,
+    async_engine: AsyncEngine | None = None,
+    fsms: Iterable[type[FSM]] | None = None,
+    session_factory: Callable[..., Any] | None = None,
+    rate_limits: Mapping[str, RateLimit] | None = None,
+    concurrency_limits: Mapping[str, ConcurrencyLimit] | None = None,
+    **settings: Any,
+) -> Durable:
+    """Bind machines to the database of *engine*; opens no connection and starts no thread.
+
+    Args:
+        engine: the application's engine; its pool is the only one.
+        async_engine: the engine for ``ctx.async_session``, to the same database.
+        fsms: the classes that this binding runs; default: all that are defined.
+        session_factory: makes the sessions of steps; default: ``Session(engine)``.
+        rate_limits: the token buckets, by the name that keys begin with.
+        concurrency_limits: how many instances of a key execute at once, likewise.
+        settings: ``name``, ``schema``, ``lease_ttl``, ``heartbeat_interval``, ``poll_interval``,
+            ``poll_max``, ``drain_timeout``, ``max_size``, ``listen``, ``listen_url``; durations
+            are seconds or timedelta.
+
+    Raises:
+        ConfigError: settings are not usable; the message names all of them.
+    """
+    if not isinstance(engine, Engine) or engine.dialect.name != "postgresql":
+        raise ConfigError(f"engine={engine!r} must be an Engine of a PostgreSQL database")
+    unknown = settings.keys() - Settings.__dataclass_fields__.keys()
+    if unknown:
+        raise ConfigError(f"bind: there is no setting {', '.join(sorted(unknown))}")
+    settings["session_factory"] = session_factory
+    settings["rate_limits"] = rate_limits or {}
+    settings["concurrency_limits"] = concurrency_limits or {}
+    return Durable(engine, async_engine, Settings(**settings), Catalogue(fsms))
+
+
+class Durable:
+    """Machines bound to a database: insert, signal and cancel instances, and run workers.
+
+    Every method that takes ``session=`` works in that transaction (a ``Session``, a
+    ``scoped_session`` or a ``Connection``) and takes effect if and when it commits; without one it
+    has taken effect when it returns.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        async_engine: AsyncEngine | None,
+        settings: Settings,
+        catalogue: Catalogue,
+    ) -> None:
+        #: The engine's own transactions are READ COMMITTED, whatever the application's are.
+        self.engine = engine.execution_options(isolation_level="READ COMMITTED")
+        self.async_engine = async_engine
+        self.settings = settings
+        self.catalogue = catalogue
+        self.name = settings.name
+        self.db = Database(settings.schema)
+        self.notifier = Notifier(
+            self.engine,
+            name=settings.name,
+            channel=_channel(settings.schema),
+            listen=settings.listen,
+            url=settings.listen_url,
+        )
+        self._tables = tables_for(settings.schema)
+        self.Instance = self._tables.Instance
+        self.StoredSignal = self._tables.StoredSignal
+        self.Transition = self._tables.Transition
+        self._identity: str | None = None
+        self._lock = Lock()
+
+    def insert(
+        self,
+        obj: FSM,
+        *,
+        session: Caller = None,
+        queue: str | None = None,
+        priority: int = 0,
+        delay: Duration | None = None,
+        at: datetime | None = None,
+        correlation_key: Key | None = None,
+        correlation_scope: Scope | Literal["live", "all"] | None = LIVE,
+        if_exists: Literal["raise", "return"] = "raise",
+        concurrency_key: Key | None = None,
+        rate_limit: Key | None = None,
+        weight: int = 1,
+        headers: dict[str, Any] | None = None,
+    ) -> Handle:
+        """Insert an instance in the state of *obj*, to start at its initial step.
+
+        Args:
+            obj: an FSM or Job object.
+            session: the caller's transaction.
+            queue: default: that of the class.
+            priority: -32768 to 32767; lower ones start first.
+            delay: how long to wait before it may start; seconds or timedelta.
+            at: when it may start, instead of a delay; with a time zone.
+            correlation_key: its business identity: unique and addressable in this binding.
+            correlation_scope: how long the key is taken: LIVE, ALL, or None for a mere label.
+            if_exists: what to do when the key is taken: "raise", or "return" the holder's handle.
+            concurrency_key: at most so many instances with this key execute at once.
+            rate_limit: the token bucket that each execution takes *weight* tokens from.
+            weight: a positive integer.
+            headers: JSON that goes along and is not touched.
+
+        Raises:
+            InvalidInput: an argument is not acceptable, or the state cannot be stored.
+            DuplicateInstance: the key is taken.
+            UnknownLimit: nobody configures the rate limit.
+        """
+        spawn = self._checked(
+            Spawn(
+                obj,
+                queue,
+                priority,
+                delay,
+                at,
+                correlation_key,
+                correlation_scope,
+                if_exists,
+                concurrency_key,
+                rate_limit,
+                weight,
+                headers,
+            )
+        )
+        with working(self, session) as work:
+            id, created = enqueue.insert(work.conn, self.db, spawn, self.settings.max_size)
+            if created:
+                work.queues.add(enqueue.queue_of(spawn))
+        return Handle(id, created, self)
+
+    def insert_all(
+        self, objs: Iterable[FSM | Spawn], *, session: Caller = None
+    ) -> list[Handle | None]:
+        """Insert many at once; return their handles in order, None for what was a duplicate.
+
+        Raises:
+            InvalidInput: one of them is not acceptable; then none is inserted.
+        """
+        spawns = [self._checked(one if isinstance(one, Spawn) else Spawn(one)) for one in objs]
+        with working(self, session) as work:
+            made = enqueue.insert_all(work.conn, self.db, spawns, self.settings.max_size)
+            work.queues.update(
+                enqueue.queue_of(spawn)
+                for spawn, one in zip(spawns, made, strict=True)
+                if one is not None and one[1]
+            )
+        return [one and Handle(one[0], one[1], self) for one in made]
+
+    def signal(
+        self,
+        target: Target,
+        signal: str | Signal,
+        payload: Any = None,
+        *,
+        dedup_key: str | None = None,
+        session: Caller = None,
+    ) -> bool:
+        """Put a signal into the inbox of a live instance, and wake it if it waits for that name.
+
+        Returns True if it was stored, False if this instance was already sent this name with this
+        *dedup_key*. The payload is any JSON value.
+
+        Raises:
+            NoTarget: no live instance answers to *target*.
+            InvalidInput: the signal, its payload or the key is not acceptable.
+        """
+        goal = _target(target)
+        name = signal_name(signal)
+        if dedup_key is not None:
+            check_name(dedup_key, "dedup_key")
+        body = payload_json(signal, payload, max_size=self.settings.max_size)
+        refuse_outside(self, goal, session)
+        with working(self, session) as work:
+            answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key)
+            if answer is None and isinstance(goal, str):  # the key may have passed to another
+                answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key)
+            if answer is None:
+                raise control.no_target(goal)
+            stored, woken = answer
+            if woken is not None:
+                work.queues.add(woken)
+        return stored
+
+    def schedule_children(
+        self, parent: Target, children: Iterable[FSM | Spawn], session: Caller = None
+    ) -> int:
+        """Add children to *parent* from outside of its steps; return how many were inserted.
+
+        On a parent that is parked on its children they join the present round; on any other live
+        one they are listed, and nothing waits for them.
+
+        Raises:
+            NoTarget: the parent has ended, or is not there.
+            InvalidInput: it is the instance whose step is running here.
+        """
+        spawns = [self._checked(one if isinstance(one, Spawn) else Spawn(one)) for one in children]
+        goal = _target(parent)
+        with working(self, session) as work:
+            row = control.adopt(work.conn, self.db, goal, me(self))
+            count = enqueue.insert_children(
+                work.conn, self.db, spawns, self.settings.max_size, row.id, row.round
+            )
+            control.join_round(work.conn, self.db, row, count)
+            work.queues.update(enqueue.queue_of(spawn) for spawn in spawns)
+        return count
+
+    def cancel(
+        self,
+        target: Target,
+        reason: str,
+        cascade: bool = False,
+        *,
+        session: Caller = None,
+        by: str | None = None,
+    ) -> bool:
+        """End an instance as ``cancelled``, with *cascade* all its descendants too.
+
+        Returns False if it had ended before. A step that is executing it commits nothing.
+
+        Raises:
+            NoTarget: it is not there.
+            InvalidInput: the instance whose step is running here would be cancelled.
+        """
+        goal = _target(target)
+        if not isinstance(reason, str):
+            raise InvalidInput(f"reason={reason!r} must be a text")
+        with working(self, session) as work:
+            ids, woken = control.cancel(
+                work.conn, self.db, goal, reason, cascade=cascade, by=by, me=me(self)
+            )
+            work.queues |= woken
+        return bool(ids)
+
+    def retry(
+        self,
+        target: Target,
+        *,
+        session: Caller = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Put a failed or cancelled instance back at the step in which it ended.
+
+        Raises:
+            NoTarget: it is not there.
+            InvalidInput: it neither failed nor was cancelled.
+            DuplicateInstance: its correlation key has been taken since.
+        """
+        goal = _target(target)
+        with working(self, session) as work:
+            work.queues |= control.retry(
+                work.conn, self.db, goal, by=by, reason=reason, me=me(self)
+            )
+
+    def wait(
+        self,
+        target: Target,
+        timeout: Duration | None = None,
+        until: Literal["settled", "terminal"] = "settled",
+    ) -> Settled:
+        """Wait until an instance is parked on signals or has ended ("settled"), or has ended.
+
+        After *timeout* (seconds or timedelta; None: no end) it returns how things stand.
+
+        Raises:
+            NoTarget: the instance is not visible.
+        """
+        if until not in ("settled", "terminal"):
+            raise InvalidInput(f"until={until!r} must be 'settled' or 'terminal'")
+        limit = None if timeout is None else seconds(timeout, "timeout", InvalidInput)
+        first = self._look(_target(target))
+        ends = TERMINAL if until == "terminal" else TERMINAL | {Status.AWAITING_SIGNAL}
+
+        def look() -> Settled | None:
+            now = _settled(self._look(first.id))
+            return now if now.status in ends else None
+
+        return wait(self.notifier, first.id, look, limit) or _settled(self._look(first.id))
+
+    def instance(self, target: Target, *, session: Caller = None) -> Any:
+        """Return the mapped row of an instance, None if it is not visible.
+
+        In a caller's ``Session`` it belongs to that session, else it is detached.
+        """
+        goal = _target(target)
+        if isinstance(session, Session):
+            row = lookup.find(session.connection(), self.db, goal)
+            return None if row is None else session.get(self.Instance, row.id)
+        with working(self, session) as work:
+            row = lookup.find(work.conn, self.db, goal)
+            if row is None:
+                return None
+            with Session(work.conn, join_transaction_mode="rollback_only") as reader:
+                found = reader.get(self.Instance, row.id)
+                reader.expunge_all()
+                return found
+
+    def worker(self, **settings: Any) -> Worker:
+        """Return a worker for some queues: ``run()`` it, ``start()`` it, or use it in ``with``.
+
+        Args:
+            settings: ``queues`` (a dict of names and slots), ``reaper``, ``gc``, ``cron`` (each
+                True, False or a dict of its settings), ``health_port``, ``health_host``.
+
+        Raises:
+            ConfigError: settings are not usable, or the engine's pool is too small.
+        """
+        unknown = settings.keys() - WorkerSettings.__dataclass_fields__.keys()
+        if unknown:
+            raise ConfigError(f"worker: there is no setting {', '.join(sorted(unknown))}")
+        return Worker(self, WorkerSettings(**settings))
+
+    def create_schema(self) -> None:
+        """Create the schema, or bring it up to this release; does nothing if it is."""
+        migrations.create_schema(self.engine, self.settings.schema)
+
+    # What the engine asks of its binding
+
+    def open_session(self) -> Session:
+        """Open the session of a sync step."""
+        factory = self.settings.session_factory
+        return cast(Session, factory()) if factory is not None else Session(self.engine)
+
+    def open_async_session(self) -> AsyncSession:
+        """Open the session of an async step."""
+        if self.async_engine is None:
+            raise RuntimeError("ctx.async_session needs bind(..., async_engine=...)")
+        return AsyncSession(self.async_engine)
+
+    def identity(self) -> str:
+        """Return what tells this database and schema from all others; read once."""
+        if self._identity is None:
+            with self._lock, self.engine.begin() as conn:
+                self._identity = lookup.installation(conn, self.db)[0]
+        return self._identity
+
+    def _checked(self, spawn: Spawn) -> Spawn:
+        """Refuse a rate limit that nobody configures, or that could never be met."""
+        if spawn.rate_limit is not None:
+            name = str(spawn.rate_limit).partition(":")[0]
+            policy = self.settings.rate_limits.get(name)
+            if policy is None:
+                raise UnknownLimit(
+                    f"rate_limit={spawn.rate_limit!r}: there is no limit {name!r};"
+                    " add it to bind(rate_limits=...)"
+                )
+            if policy.burst is not None and spawn.weight > policy.burst:
+                raise InvalidInput(
+                    f"weight={spawn.weight} is above the burst {policy.burst} of {name!r}"
+                )
+        return spawn
+
+    def _look(self, target: int | str) -> Any:
+        with working(self, None) as work:
+            row = lookup.find(work.conn, self.db, target)
+        if row is None:
+            raise control.no_target(target)
+        return row
+
+    def __repr__(self) -> str:
+        return f"<Durable {self.name!r} {self.engine.url!r} schema {self.settings.schema!r}>"
+
+
+def _target(target: Target) -> int | str:
+    """Return *target* as an id or a key."""
+    if isinstance(target, Handle):
+        return target.id
+    if isinstance(target, bool) or not isinstance(target, (int, str)):
+        raise InvalidInput(f"target={target!r} must be an id, a correlation key or a Handle")
+    if isinstance(target, int):
+        if not 0 < target < 2**63:
+            raise InvalidInput(f"target={target!r} is no id; ids are positive")
+        return target
+    return check_name(target, "target")
+
+
+def _settled(row: Any) -> Settled:
+    return Settled(Status(row.status), row.result, row.last_error, row.step, row.attempt)
+
+
+def _channel(schema: str) -> str:
+    """Return the name of the channel for NOTIFY, which has at most 63 bytes."""
+    if schema == SCHEMA:
+        return "gendurable"
+    return f"gendurable_{zlib.crc32(schema.encode()):08x}"

@@ -1,0 +1,171 @@
+"""Commit outcomes: the one function that every outcome passes, alone or in a batch."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from gendurable.engine import crash
+from gendurable.engine.barrier import count_barriers
+from gendurable.engine.encode import document
+from gendurable.engine.nouns import Committed, Finished
+from gendurable.engine.spawning import adopted, numbered
+from gendurable.queries import children, enqueue, leases, outcomes, signals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from gendurable.queries.statement import Database
+
+#: Rows that one INSERT of children takes.
+CHUNK = 10_000
+
+
+def commit(
+    conn: Connection, db: Database, worker: str, batch: Sequence[Finished], *, wait: bool = False
+) -> Committed:
+    """Write the outcomes that are still ours, and all that hangs on them, in this transaction.
+
+    A row that somebody holds is passed over and reported as skipped; with *wait* (a step's own
+    session, where everything hangs on this one outcome) it is waited for.
+    """
+    answer = Committed()
+    owned = _guard(conn, db, worker, batch, answer, wait)
+    if not owned:
+        return answer
+    plain = [one for one in owned if one.fields]
+    if plain:
+        births = _insert_children(conn, db, plain)
+        written = outcomes.write(
+            conn, db, worker, (document(one, **births.get(one.claim.id, {})) for one in plain)
+        )
+        answer.woken.update(queue for queue in written.values() if queue is not None)
+        _settle(conn, db, plain, answer)
+    if len(plain) < len(owned):
+        _return(conn, db, worker, [one for one in owned if not one.fields], answer)
+    _record(conn, db, worker, owned)
+    answer.done = owned
+    answer.ids = [one.claim.id for one in owned]
+    return answer
+
+
+def _guard(
+    conn: Connection,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    answer: Committed,
+    wait: bool,
+) -> list[Finished]:
+    """Lock the rows and the parents of those that end; keep what is ours and locked."""
+    parents = {one.claim.parent_id for one in batch if one.ends and one.claim.parent_id is not None}
+    ids = {one.claim.id for one in batch} | parents
+    locked = outcomes.lock(conn, db, ids, wait=wait)
+    missing = ids - locked.keys()
+    seen = outcomes.look(conn, db, missing) if missing else {}
+    owned = []
+    for one in batch:
+        claim = one.claim
+        pair = (worker, claim.claim_seq)
+        if locked.get(claim.id) == pair:
+            if one.ends and claim.parent_id in missing and claim.parent_id in seen:
+                answer.parent_skipped.append(one)
+            else:
+                owned.append(one)
+        elif seen.get(claim.id) == pair:
+            answer.skipped.append(one)
+        else:
+            answer.stale.append(one)
+    return owned
+
+
+def _insert_children(
+    conn: Connection, db: Database, batch: Sequence[Finished]
+) -> dict[int, dict[str, object]]:
+    """Insert all children of the batch, before any key is freed; say what that makes of parents.
+
+    A parent waits for the children that were inserted; without any it goes straight on.
+    """
+    births: dict[int, dict[str, object]] = {}
+    rows: list[str] = []
+    parents: list[int] = []
+    for one in batch:
+        if one.kind == "children":
+            births[one.claim.id] = {"status": "runnable", "timeout": None, "quorum": None}
+            rows += adopted(one.children, one.claim.id, one.claim.round + 1)
+            parents += [one.claim.id] * len(one.children)
+    pending: dict[int, int] = defaultdict(int)
+    for start in range(0, len(rows), CHUNK):
+        inserted = enqueue.insert(conn, db, numbered(rows[start : start + CHUNK]))
+        for n in inserted:
+            pending[parents[start + n]] += 1
+    for one in batch:
+        count = pending.get(one.claim.id)
+        if count:
+            births[one.claim.id] = {"pending": count, **_quorum(one, count)}
+    return births
+
+
+def _quorum(one: Finished, count: int) -> dict[str, object]:
+    """A quorum that the inserted children cannot reach has nothing to wait for."""
+    quorum = one.fields.get("quorum")
+    if quorum is not None and quorum > count:
+        return {"status": "runnable", "timeout": None, "pending": 0}
+    return {}
+
+
+def _settle(conn: Connection, db: Database, batch: Sequence[Finished], answer: Committed) -> None:
+    """Consume signals, look for mail of what parked, count ended children."""
+    consumed = [id for one in batch for id in one.consumed]
+    if consumed:
+        signals.consume(conn, db, consumed)
+    parked = [one.claim.id for one in batch if one.kind == "await"]
+    if parked:
+        presented = [id for one in batch for id in one.presented]
+        answer.woken |= signals.recheck(conn, db, parked, presented)
+    barriers = count_barriers(
+        (one.claim.parent_id, one.claim.parent_round, one.kind == "done")
+        for one in batch
+        if one.ends
+    )
+    if barriers:
+        answer.woken |= children.count(conn, db, barriers)
+    for one in batch:
+        answer.woken |= one.child_queues
+
+
+def _return(
+    conn: Connection, db: Database, worker: str, batch: Sequence[Finished], answer: Committed
+) -> None:
+    """Set aside what this build cannot load, and give back what its own thread crashed on."""
+    invalid = [(one.claim.id, one.claim.claim_seq) for one in batch if one.kind == "invalid"]
+    if invalid:
+        leases.release(conn, db, worker, invalid, why="invalid")
+    crashed = [crash.Corpse.of(one) for one in batch if one.kind == "crashed"]
+    if crashed:
+        answer.woken |= crash.bury(conn, db, crashed).queues
+
+
+def _record(conn: Connection, db: Database, worker: str, batch: Sequence[Finished]) -> None:
+    """Write the history of those outcomes that leave one."""
+    entries = [
+        json.dumps(
+            {
+                "instance_id": one.claim.id,
+                "kind": one.kind,
+                "step": one.claim.step,
+                "attempt": one.claim.attempt,
+                "visit": one.claim.visit,
+                "duration": one.duration,
+                "worker": worker,
+                **one.entry,
+            }
+        )
+        for one in batch
+        if one.entry is not None
+    ]
+    if entries:
+        outcomes.record(conn, db, entries)

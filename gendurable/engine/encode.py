@@ -1,0 +1,186 @@
+"""From an outcome to the columns that it sets: everything that can go wrong with user data does here."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from gendurable.engine.nouns import Claim, Finished
+from gendurable.engine.spawning import encode_child
+from gendurable.errors import InvalidOutcome
+from gendurable.outcomes import (
+    KEEP,
+    Await,
+    Done,
+    Next,
+    Outcome,
+    Retry,
+    ScheduleChildren,
+    Snoozed,
+    Stop,
+)
+from gendurable.state import describe, dump_json, dump_state, storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gendurable.fsm import FSM
+
+_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+def encode(
+    claim: Claim,
+    obj: FSM,
+    outcome: Outcome,
+    *,
+    awaited: Sequence[int],
+    max_size: int,
+    recovered: bool = False,
+    error: BaseException | None = None,
+) -> Finished:
+    """Encode what a step (or ``handle``, then *recovered*) answered.
+
+    Raises:
+        InvalidOutcome: it is no outcome, or names a step that the machine does not have.
+        ValueError: state, result or a child cannot be stored.
+    """
+    encoder = _ENCODERS.get(type(outcome))
+    if encoder is None:
+        raise InvalidOutcome(
+            f"{claim.fsm}.{claim.step} returned {outcome!r}; return one of Next, Retry, Await, "
+            "ScheduleChildren, Done, Stop"
+        )
+    finished = Finished(
+        claim,
+        outcome.kind,
+        state=dump_state(obj, max_size=max_size),
+        error=error,
+        recovered=recovered,
+    )
+    encoder(finished, outcome, max_size)
+    if recovered:
+        finished.presented = awaited if finished.kind == "await" else ()
+    elif finished.kind in ("next", "children") or (isinstance(outcome, Await) and outcome.consume):
+        finished.consumed = awaited
+    elif finished.kind == "await":
+        finished.presented = awaited
+    if error is not None:
+        finished.fields["last_error"] = describe(error)
+    return finished
+
+
+def _advance(finished: Finished, step: Any, outcome: Any) -> dict[str, Any]:
+    """Return the columns of an outcome that goes on to another visit."""
+    claim = finished.claim
+    fields = finished.fields = {
+        "status": "runnable",
+        "step": claim.machine.resolve(step),
+        "attempt": 0,
+        "visit": claim.visit + 1,
+        "concurrency_key": claim.concurrency_key,
+    }
+    if outcome.rate_limit is not None:
+        fields["rate_limit"] = outcome.rate_limit
+        fields["weight"] = outcome.weight
+    return fields
+
+
+def _next(finished: Finished, outcome: Next, max_size: int) -> None:
+    fields = _advance(finished, outcome.step, outcome)
+    fields["delay"] = outcome.delay
+    if outcome.concurrency_key is not KEEP:
+        fields["concurrency_key"] = outcome.concurrency_key
+    if outcome.priority is not KEEP:
+        fields["priority"] = outcome.priority
+    if outcome.queue is not KEEP:
+        fields["queue"] = outcome.queue
+
+
+def _again(finished: Finished, outcome: Retry | Snoozed, max_size: int) -> None:
+    claim = finished.claim
+    finished.fields = {
+        "status": "runnable",
+        "step": claim.step,
+        "attempt": claim.attempt + (outcome.kind == "retry"),
+        "visit": claim.visit,
+        "delay": outcome.delay,
+        "awaits": claim.awaits,
+        "timed_out": claim.timed_out,
+        "concurrency_key": claim.concurrency_key,
+        "rate_limit": claim.rate_limit,
+        "weight": claim.weight,
+    }
+
+
+def _await(finished: Finished, outcome: Await, max_size: int) -> None:
+    fields = _advance(finished, outcome.then, outcome)
+    fields["status"] = "awaiting_signal"
+    fields["awaits"] = outcome.names
+    fields["timeout"] = outcome.timeout
+
+
+def _children(finished: Finished, outcome: ScheduleChildren, max_size: int) -> None:
+    fields = _advance(finished, outcome.then, outcome)
+    fields["status"] = "awaiting_children"
+    fields["timeout"] = outcome.timeout
+    fields["quorum"] = outcome.quorum
+    fields["round"] = finished.claim.round + 1
+    finished.children = [encode_child(spawn, max_size) for spawn in outcome.children]
+    finished.keyed = any(spawn.correlation_key is not None for spawn in outcome.children)
+    finished.child_queues = frozenset(
+        spawn.queue or type(spawn.obj).__machine__.queue for spawn in outcome.children
+    )
+
+
+def _done(finished: Finished, outcome: Done, max_size: int) -> None:
+    claim = finished.claim
+    finished.fields = {
+        "status": "done",
+        "step": claim.step,
+        "attempt": claim.attempt,
+        "visit": claim.visit,
+        "concurrency_key": claim.concurrency_key,
+    }
+    if outcome.result is not None:
+        finished.result = dump_json(outcome.result, "result", max_size=max_size)
+
+
+def _stop(finished: Finished, outcome: Stop, max_size: int) -> None:
+    finished.fields = failed_fields(finished.claim, storable(outcome.reason))
+
+
+def failed_fields(claim: Claim, reason: str) -> dict[str, Any]:
+    """Return the columns of a failed instance; it keeps what ``retry`` needs to put it back."""
+    return {
+        "status": "failed",
+        "step": claim.step,
+        "attempt": claim.attempt,
+        "visit": claim.visit,
+        "last_error": reason,
+        "awaits": claim.awaits,
+        "timed_out": claim.timed_out,
+        "concurrency_key": claim.concurrency_key,
+        "rate_limit": claim.rate_limit,
+        "weight": claim.weight,
+        "ended_from": "executing",
+    }
+
+
+_ENCODERS: dict[type, Any] = {
+    Next: _next,
+    Retry: _again,
+    Snoozed: _again,
+    Await: _await,
+    ScheduleChildren: _children,
+    Done: _done,
+    Stop: _stop,
+}
+
+
+def document(finished: Finished, **late: Any) -> str:
+    """Return the JSON object that the commit takes; *late* columns are known only there."""
+    claim = finished.claim
+    fields = {"id": claim.id, "claim_seq": claim.claim_seq, **finished.fields, **late}
+    result = f',"result":{finished.result}' if finished.result is not None else ""
+    return f'{_dumps(fields)[:-1]},"state":{finished.state}{result}}}'

@@ -1,0 +1,111 @@
+"""Group commit: many outcomes in one transaction, and whatever goes wrong isolated from the rest."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from gendurable.engine.commit import commit
+from gendurable.engine.faults import is_refusal, is_transient, sqlstate
+from gendurable.engine.nouns import Committed, Finished
+from gendurable.queries import outcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Engine
+
+    from gendurable.queries.statement import Database
+
+#: How long the two things that may wait (a parent, a child's key) do so before others go on.
+PATIENCE = text("SET LOCAL lock_timeout = '200ms'")
+LOCK_NOT_AVAILABLE = "55P03"
+TRIES = 8
+
+
+def commit_group(engine: Engine, db: Database, worker: str, batch: Sequence[Finished]) -> Committed:
+    """Commit a batch in as few transactions as it allows.
+
+    Outcomes whose children bear correlation keys go one by one, since their insert may wait for
+    somebody's open transaction. What the database refuses is found by halving the batch.
+
+    Raises:
+        DBAPIError: the database is away; nothing is known of what was not yet committed.
+    """
+    answer = Committed()
+    plain = [one for one in batch if not one.keyed]
+    if plain:
+        answer.add(_isolate(engine, db, worker, plain))
+    for one in batch:
+        if one.keyed:
+            answer.add(_patiently(engine, db, worker, [one], wait_parents=False))
+    return answer
+
+
+def commit_after_parents(
+    engine: Engine, db: Database, worker: str, batch: Sequence[Finished]
+) -> Committed:
+    """Commit outcomes whose parents were held: wait for those, but not for long.
+
+    Without the wait the committers of one large fan-out would fall apart into single rows.
+    """
+    return _patiently(engine, db, worker, batch, wait_parents=True)
+
+
+def _isolate(engine: Engine, db: Database, worker: str, batch: Sequence[Finished]) -> Committed:
+    """Commit *batch*, halving it until a refused outcome stands alone."""
+    try:
+        return _transact(engine, db, worker, batch)
+    except DBAPIError as error:
+        if not is_refusal(error):
+            raise
+        if len(batch) == 1:
+            return Committed(refused=[(batch[0], error)])
+    middle = len(batch) // 2
+    answer = _isolate(engine, db, worker, batch[:middle])
+    answer.add(_isolate(engine, db, worker, batch[middle:]))
+    return answer
+
+
+def _transact(engine: Engine, db: Database, worker: str, batch: Sequence[Finished]) -> Committed:
+    """Run one transaction, again after a deadlock or a lost race."""
+    for attempt in range(TRIES):
+        try:
+            with engine.begin() as conn:
+                return commit(conn, db, worker, batch)
+        except DBAPIError as error:
+            if not is_transient(error) or attempt == TRIES - 1:
+                raise
+            time.sleep(random.uniform(0, 0.001 * 2**attempt))
+    raise AssertionError("unreachable")
+
+
+def _patiently(
+    engine: Engine,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    *,
+    wait_parents: bool,
+) -> Committed:
+    """Run one transaction that may wait for a lock, for at most the patience."""
+    try:
+        with engine.begin() as conn:
+            conn.execute(PATIENCE)
+            if wait_parents:
+                parents = {one.claim.parent_id for one in batch if one.claim.parent_id}
+                outcomes.lock(conn, db, parents, wait=True)
+            return commit(conn, db, worker, batch)
+    except DBAPIError as error:
+        if sqlstate(error) == LOCK_NOT_AVAILABLE or is_transient(error):
+            return Committed(
+                parent_skipped=list(batch) if wait_parents else [],
+                skipped=[] if wait_parents else list(batch),
+            )
+        if not is_refusal(error):
+            raise
+    return _isolate(engine, db, worker, batch)

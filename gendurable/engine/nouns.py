@@ -1,0 +1,175 @@
+"""One noun a stage: what was claimed, what a step made of it, what was committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row
+
+    from gendurable.fsm import Machine, Step
+    from gendurable.signals import Signals
+
+
+class Claim:
+    """A row that this worker owns: as the database gave it, with its inbox and its machine."""
+
+    __slots__ = (
+        "attempt",
+        "awaits",
+        "claim_seq",
+        "concurrency_key",
+        "correlation_key",
+        "correlation_scope",
+        "crashes",
+        "eligible_at",
+        "fsm",
+        "fsm_version",
+        "headers",
+        "id",
+        "machine",
+        "parent_id",
+        "parent_round",
+        "priority",
+        "queue",
+        "rate_limit",
+        "recovered",
+        "round",
+        "signals",
+        "state",
+        "step",
+        "timed_out",
+        "visit",
+        "weight",
+    )
+
+    id: int
+    fsm: str
+    fsm_version: int
+    step: str
+    state: str
+    attempt: int
+    visit: int
+    claim_seq: int
+    awaits: list[str] | None
+    queue: str
+    priority: int
+    correlation_key: str | None
+    correlation_scope: str | None
+    parent_id: int | None
+    parent_round: int | None
+    round: int
+    headers: str | None
+    timed_out: bool
+    crashes: int
+    concurrency_key: str | None
+    rate_limit: str | None
+    weight: int
+    eligible_at: datetime
+    signals: Signals
+    machine: Machine
+    recovered: bool  # ``handle`` has had its word on this execution
+
+    def __init__(self, row: Row[Any], signals: Signals, machine: Machine) -> None:
+        (
+            self.id,
+            self.fsm,
+            self.fsm_version,
+            self.step,
+            self.state,
+            self.attempt,
+            self.visit,
+            seq,
+            self.awaits,
+            self.queue,
+            self.priority,
+            self.correlation_key,
+            self.correlation_scope,
+            self.parent_id,
+            self.parent_round,
+            self.round,
+            self.headers,
+            self.timed_out,
+            self.crashes,
+            self.concurrency_key,
+            self.rate_limit,
+            self.weight,
+            self.eligible_at,
+            _,
+            _,
+        ) = row
+        self.claim_seq = seq + 1  # the row is as it was locked; claiming it gave the next number
+        self.signals = signals
+        self.machine = machine
+        self.recovered = False
+
+    @property
+    def step_spec(self) -> Step | None:
+        """The step that the row names, if this build has it (an old version's may be unknown)."""
+        return self.machine.steps.get(self.step)
+
+    def __repr__(self) -> str:
+        return f"<Claim {self.id}:{self.claim_seq} {self.fsm}.{self.step}>"
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What one claim brought."""
+
+    claims: list[Claim]
+    next_due: float | None = None  # seconds until the queue's next row is due
+    aside: int = 0  # rows set aside because nobody here knows them
+    again: bool = False  # something was moved out of the way: look again at once
+
+
+@dataclass(slots=True)
+class Finished:
+    """A claim and what came of it, encoded for the commit."""
+
+    claim: Claim
+    kind: str  # next retry snooze await children done stop | invalid crashed lost
+    fields: dict[str, Any] = field(default_factory=dict)  # columns that the outcome sets
+    state: str = "null"  # JSON text
+    result: str | None = None  # JSON text
+    consumed: Sequence[int] = ()
+    presented: Sequence[int] = ()
+    children: Sequence[str] = ()  # encoded rows, without their parent
+    keyed: bool = False  # a child bears a correlation key, so its insert may wait
+    child_queues: frozenset[str] = frozenset()
+    error: BaseException | None = None
+    recovered: bool = False  # it comes from ``handle``, or from the engine after that
+    duration: float = 0.0  # seconds
+    entry: dict[str, Any] | None = None  # for the history
+    committed: Committed | None = None  # set when the session of the step committed it
+
+    @property
+    def ends(self) -> bool:
+        """Whether the instance ends with this, so that its parent's barrier counts it."""
+        return self.kind in ("done", "stop")
+
+
+@dataclass(slots=True)
+class Committed:
+    """What a commit did with each outcome that it was given."""
+
+    ids: list[int] = field(default_factory=list)
+    done: list[Finished] = field(default_factory=list)
+    stale: list[Finished] = field(default_factory=list)
+    skipped: list[Finished] = field(default_factory=list)  # the row is held by somebody
+    parent_skipped: list[Finished] = field(default_factory=list)  # only the parent is
+    refused: list[tuple[Finished, BaseException]] = field(default_factory=list)
+    woken: set[str] = field(default_factory=set)  # queues that have new work
+
+    def add(self, other: Committed) -> None:
+        """Take in what another commit did."""
+        self.ids += other.ids
+        self.done += other.done
+        self.stale += other.stale
+        self.skipped += other.skipped
+        self.parent_skipped += other.parent_skipped
+        self.refused += other.refused
+        self.woken |= other.woken

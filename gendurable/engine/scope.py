@@ -1,0 +1,156 @@
+"""What a step may reach for, each on first touch: its session, its children, its lease."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+from gendurable.context import Child, Children
+from gendurable.engine import leases
+from gendurable.engine.commit import commit
+from gendurable.lifecycle import Status
+from gendurable.queries import children as family
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from gendurable.engine.executor import Binding, Hooks
+    from gendurable.engine.nouns import Claim, Committed, Finished
+
+
+class Scope:
+    """One execution of one step, as far as it reaches beyond its own object."""
+
+    __slots__ = (
+        "_async",
+        "_closing",
+        "_hooks",
+        "_session",
+        "claim",
+        "durable",
+        "is_async",
+        "worker",
+    )
+
+    def __init__(
+        self, durable: Binding, claim: Claim, worker: str, hooks: Hooks, is_async: bool
+    ) -> None:
+        self.durable = durable
+        self.claim = claim
+        self.worker = worker
+        self.is_async = is_async
+        self._hooks = hooks
+        self._session: Session | None = None
+        self._async: AsyncSession | None = None
+        self._closing = False
+
+    @property
+    def touched(self) -> bool:
+        """Whether the step has opened its session."""
+        return self._session is not None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker drains, or the claim is known to be lost."""
+        return self._hooks.stopping(self.claim)
+
+    def heartbeat(self) -> None:
+        """Ask for a longer lease."""
+        self._hooks.heartbeat(self.claim)
+
+    def session(self) -> Session:
+        """Return the session of a sync step."""
+        if self.is_async:
+            raise RuntimeError("an async step has ctx.async_session; ctx.session would block it")
+        if self._session is None:
+            self._session = self._guarded(self.durable.open_session())
+        return self._session
+
+    def async_session(self) -> AsyncSession:
+        """Return the session of an async step."""
+        if not self.is_async:
+            raise RuntimeError("a sync step has ctx.session; ctx.async_session is for async steps")
+        if self._async is None:
+            self._async = self.durable.open_async_session()
+            self._session = self._guarded(self._async.sync_session)
+        return self._async
+
+    def children(self) -> Children:
+        """Return the children; they are read through the step's session if that is open."""
+        if self.is_async:
+            raise RuntimeError(
+                "an async step reads its children in ctx.async_session.run_sync, or in a sync step"
+            )
+        return Children(self._page)
+
+    def commit(self, finished: Finished) -> Any:
+        """Flush, guard, write the outcome and commit: one transaction with the step's rows."""
+        self._closing = True
+        if self._async is not None:
+            return self._async.run_sync(self._commit, finished)
+        assert self._session is not None
+        return self._commit(self._session, finished)
+
+    def rollback(self) -> Awaitable[None] | None:
+        """Roll the session back and close it; whatever it held is let go."""
+        session, self._session = self._session, None
+        wrapper, self._async = self._async, None
+        self._closing = False
+        if wrapper is not None:
+            return _close(wrapper)
+        if session is not None:
+            with suppress(Exception):
+                session.close()
+        return None
+
+    def _commit(self, session: Session, finished: Finished) -> Committed:
+        session.flush()
+        conn = session.connection()
+        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True)
+        if committed.done:
+            session.commit()
+        session.close()
+        return committed
+
+    def _guarded(self, session: Session) -> Session:
+        event.listen(session, "after_begin", self._begun)
+        event.listen(session, "before_commit", self._refuse)
+        return session
+
+    def _begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
+        """At every begin, since a rollback of the author's undoes what the first one set."""
+        name = leases.session_name(self.durable.db, self.claim.id, self.claim.claim_seq)
+        conn.exec_driver_sql(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+            f" SET LOCAL application_name TO '{name}'",
+            execution_options={"no_parameters": True},
+        )
+
+    def _refuse(self, session: Session) -> None:
+        if not self._closing and not session.in_nested_transaction():
+            raise RuntimeError(
+                "the session of a step commits with its outcome: return one instead of calling"
+                " commit(); for a commit of your own open a session of your own"
+            )
+
+    def _page(self, after: int, limit: int) -> list[Child]:
+        if self._session is not None:
+            return self._read(self._session.connection(), after, limit)
+        with self.durable.engine.begin() as conn:
+            return self._read(conn, after, limit)
+
+    def _read(self, conn: Connection, after: int, limit: int) -> list[Child]:
+        rows = family.page(conn, self.durable.db, self.claim.id, after, limit)
+        return [
+            Child(id, fsm, step, Status(status), state, result, error, in_round)
+            for id, fsm, step, status, state, result, error, in_round in rows
+        ]
+
+
+async def _close(session: AsyncSession) -> None:
+    with suppress(Exception):
+        await session.close()

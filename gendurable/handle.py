@@ -1,0 +1,69 @@
+"""What an insert answers with, and what a wait does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from gendurable.lifecycle import Status
+
+if TYPE_CHECKING:
+    from gendurable.callers import Caller
+    from gendurable.durable import Durable
+    from gendurable.models import Instance
+    from gendurable.retry import Duration
+    from gendurable.signals import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How an instance stood when it was looked at last."""
+
+    status: Status
+    result: Any
+    last_error: str | None
+    step: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """An instance that was inserted, or found under its key; ``int()`` of it is the id."""
+
+    id: int
+    created: bool
+    durable: Durable
+
+    def __int__(self) -> int:
+        return self.id
+
+    def __index__(self) -> int:
+        return self.id
+
+    def wait(
+        self, timeout: Duration | None = None, until: Literal["settled", "terminal"] = "settled"
+    ) -> Settled:
+        """Wait until the instance is parked on signals or has ended; see ``Durable.wait``."""
+        return self.durable.wait(self, timeout, until)
+
+    def signal(
+        self,
+        signal: str | Signal,
+        payload: Any = None,
+        *,
+        dedup_key: str | None = None,
+        session: Caller = None,
+    ) -> bool:
+        """Send it a signal; see ``Durable.signal``."""
+        return self.durable.signal(self, signal, payload, dedup_key=dedup_key, session=session)
+
+    def cancel(self, reason: str, cascade: bool = False, *, session: Caller = None) -> bool:
+        """Cancel it; see ``Durable.cancel``."""
+        return self.durable.cancel(self, reason, cascade, session=session)
+
+    def instance(self, session: Caller = None) -> Instance | None:
+        """Return the row, loaded in *session* or detached, None if it is not visible."""
+        return self.durable.instance(self, session=session)
+
+    def __repr__(self) -> str:
+        return f"Handle({self.id}, created={self.created})"

@@ -1,0 +1,169 @@
+"""The edges that a hand takes, and a spent crash budget: into an end, and back out of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
+
+from gendurable.queries.parts import (
+    AWAITING_CHILDREN,
+    AWAITING_SIGNAL,
+    CANCELLED,
+    DISOWNED,
+    FAILED,
+    IDS,
+    IS_LIVE,
+    NOW,
+    RUNNABLE,
+    instances,
+    signals,
+)
+from gendurable.queries.statement import Database, Statement, array, document, records
+
+_ending = document("ending", "rows", id=BigInteger, error=Text)
+
+
+def _end(name: str, status: ColumnElement[Any]) -> Statement:
+    return Statement(
+        name,
+        update(instances)
+        .where(instances.c.id == _ending.c.id, IS_LIVE)
+        .values(
+            DISOWNED
+            | {
+                "status": status,
+                "ended_from": instances.c.status,
+                "last_error": _ending.c.error,
+                "blocked": null(),
+            }
+        )
+        .returning(
+            instances.c.id,
+            instances.c.parent_id,
+            instances.c.parent_round,
+            instances.c.fsm,
+            instances.c.step,
+            instances.c.attempt,
+            instances.c.visit,
+        ),
+    )
+
+
+#: Cancel locked rows that still live.
+#:
+#: Index   instances_pkey
+#: Locks   held already, parents before children
+#: Race    the row ended before the lock was ours: not live, not touched
+#: Why     whoever executes it finds no claim; its signals stay where they are, in no inbox
+CANCEL = _end("control.cancel", CANCELLED)
+
+#: Fail locked rows whose crash budget is spent.
+#:
+#: Index   instances_pkey
+#: Locks   held already
+#: Race    as above
+#: Why     a step that takes its worker down must not do so for ever
+FAIL = _end("control.fail", FAILED)
+
+#: Lock the live children of ended parents.
+#:
+#: Index   instances_parent
+#: Locks   NO KEY UPDATE in id order, waiting
+#: Race    a child born meanwhile: its parent's end is committed or locked first, and refuses it
+#: Why     a cascade goes level by level, each level ended before the next is read
+LIVE_CHILDREN = Statement(
+    "control.live_children",
+    select(instances.c.id)
+    .where(instances.c.parent_id == func.any(IDS), IS_LIVE)
+    .order_by(instances.c.id)
+    .with_for_update(key_share=True),
+)
+
+_mail = exists().where(
+    signals.c.target_id == instances.c.id,
+    signals.c.consumed_at.is_(None),
+    signals.c.name == func.any(instances.c.awaits),
+)
+_pending = bindparam("pending", type_=Integer)
+_parked = case(
+    (and_(instances.c.ended_from == AWAITING_SIGNAL, ~_mail), AWAITING_SIGNAL),
+    (
+        and_(instances.c.ended_from == AWAITING_CHILDREN, _pending > literal_column("0")),
+        AWAITING_CHILDREN,
+    ),
+    else_=RUNNABLE,
+)
+
+#: Put an ended row back where it stood.
+#:
+#: Index   instances_pkey, signals_target, instances_correlation
+#: Locks   held already
+#: Race    its key was taken since: a unique violation, told as DuplicateInstance
+#: Why     one that was parked is parked again: inbox looked at, barrier recounted; a deadline that
+#:         has passed meanwhile fires by itself
+RETRY = Statement(
+    "control.retry",
+    update(instances)
+    .where(
+        instances.c.id == bindparam("target", type_=BigInteger), instances.c.ended_from.isnot(None)
+    )
+    .values(
+        status=_parked,
+        ended_from=null(),
+        deadline=case((_parked == RUNNABLE, null()), else_=instances.c.deadline),
+        attempt=literal_column("0"),
+        crashes=literal_column("0"),
+        visit=instances.c.visit + literal_column("1"),
+        children_pending=_pending,
+        children_done=bindparam("done", type_=Integer),
+        eligible_at=NOW,
+        updated_at=NOW,
+    )
+    .returning(instances.c.queue, instances.c.status),
+)
+
+
+def _rows(errors: dict[int, str]) -> str:
+    return records(json.dumps({"id": id, "error": error}) for id, error in sorted(errors.items()))
+
+
+def cancel(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[Row[Any]]:
+    """Cancel locked rows; return (id, parent, its round, fsm, step, attempt, visit) of each."""
+    return db.rows(conn, CANCEL, {"rows": _rows(reasons)})
+
+
+def fail(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[Row[Any]]:
+    """Fail locked rows; return (id, parent, its round, fsm, step, attempt, visit) of each."""
+    return db.rows(conn, FAIL, {"rows": _rows(reasons)})
+
+
+def live_children(conn: Connection, db: Database, parents: Iterable[int]) -> list[int]:
+    """Lock the live children of *parents* and return their ids."""
+    return [id for (id,) in db.rows(conn, LIVE_CHILDREN, {"ids": array(parents)})]
+
+
+def retry(
+    conn: Connection, db: Database, target: int, pending: int, done: int
+) -> tuple[str, str] | None:
+    """Put *target* back; return its (queue, status), None if it had not failed or been cancelled."""
+    rows = db.rows(conn, RETRY, {"target": target, "pending": pending, "done": done})
+    return (rows[0][0], rows[0][1]) if rows else None

@@ -1,0 +1,141 @@
+"""The edge into the diagram: new instances, one or many, in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    DateTime,
+    Double,
+    Integer,
+    SmallInteger,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy import Sequence as DatabaseSequence
+from sqlalchemy.dialects.postgresql import JSONB, Insert
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from gendurable.models import SCHEMA
+from gendurable.queries.parts import NOW, instances
+from gendurable.queries.statement import Database, Statement, document, records, seconds
+
+
+class _Numbered(Insert):
+    """An INSERT that brings its own ids: ``OVERRIDING SYSTEM VALUE``."""
+
+    inherit_cache = False
+
+
+@compiles(_Numbered)
+def _overriding(element: _Numbered, compiler: SQLCompiler, **kw: Any) -> str:
+    head, _, rest = compiler.visit_insert(element, **kw).partition(") SELECT ")
+    return f"{head}) OVERRIDING SYSTEM VALUE SELECT {rest}"
+
+
+_COPIED = (
+    "fsm",
+    "fsm_version",
+    "step",
+    "state",
+    "queue",
+    "priority",
+    "correlation_key",
+    "correlation_scope",
+    "concurrency_key",
+    "rate_limit",
+    "weight",
+    "parent_id",
+    "parent_round",
+    "headers",
+)
+
+_new = document(
+    "new",
+    "rows",
+    n=Integer,
+    fsm=Text,
+    fsm_version=Integer,
+    step=Text,
+    state=JSONB,
+    queue=Text,
+    priority=SmallInteger,
+    delay=Double,
+    due=DateTime(timezone=True),
+    correlation_key=Text,
+    correlation_scope=Text,
+    concurrency_key=Text,
+    rate_limit=Text,
+    weight=Integer,
+    parent_id=BigInteger,
+    parent_round=Integer,
+    headers=JSONB,
+)
+
+_drawn = select(
+    _new.c.n,
+    DatabaseSequence("instances_id_seq", schema=SCHEMA).next_value().label("id"),
+    func.coalesce(
+        _new.c.due, NOW + seconds(func.coalesce(_new.c.delay, literal_column("0")))
+    ).label("eligible_at"),
+    *(_new.c[name] for name in _COPIED),
+).cte("drawn")
+
+_inserted = (
+    _Numbered(instances)
+    .from_select(
+        ["id", "eligible_at", *_COPIED],
+        select(_drawn.c.id, _drawn.c.eligible_at, *(_drawn.c[name] for name in _COPIED)).order_by(
+            _drawn.c.correlation_key, _drawn.c.n
+        ),
+    )
+    .on_conflict_do_nothing(
+        index_elements=[instances.c.correlation_guard],
+        index_where=instances.c.correlation_guard.isnot(None),
+    )
+    .returning(instances.c.id)
+    .cte("inserted")
+)
+
+#: Insert a batch; answer with the ordinal and id of each row that found its key free.
+#:
+#: Index   instances_correlation (arbiter)
+#: Locks   rows are inserted in key order, so that two batches wait for each other in one order only
+#: Race    a key that another transaction is inserting: waits for it, then skips or inserts
+#: Why     ids are drawn first, since RETURNING cannot tell which input row it answers for
+INSERT = Statement(
+    "enqueue.insert",
+    select(_drawn.c.n, _inserted.c.id).join_from(_drawn, _inserted, _inserted.c.id == _drawn.c.id),
+)
+
+#: Who holds these correlation keys now.
+#:
+#: Index   instances_correlation
+#: Locks   none
+#: Race    the holder may have ended since the insert met it: the caller inserts again
+#: Why     ON CONFLICT DO NOTHING does not say whom it met
+HOLDERS = Statement(
+    "enqueue.holders",
+    select(instances.c.correlation_guard, instances.c.id).where(
+        instances.c.correlation_guard == func.any(bindparam("keys", type_=ARRAY(Text)))
+    ),
+)
+
+
+def insert(conn: Connection, db: Database, rows: Iterable[str]) -> dict[int, int]:
+    """Insert the encoded *rows*; map the ordinal of each inserted one to its id."""
+    answer = db.rows(conn, INSERT, {"rows": records(rows)})
+    return {n: id for n, id in answer}
+
+
+def holders(conn: Connection, db: Database, keys: list[str]) -> dict[str, int]:
+    """Map each of the taken *keys* to the instance that holds it."""
+    return {key: id for key, id in db.rows(conn, HOLDERS, {"keys": keys})}

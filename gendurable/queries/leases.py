@@ -1,0 +1,343 @@
+"""Keeping a claim and giving it back: heartbeats, the dead, the drained, those set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Double,
+    Integer,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from gendurable.models import Node
+from gendurable.queries.parts import (
+    DISOWNED,
+    EXECUTING,
+    NOW,
+    RUNNABLE,
+    WORKER,
+    instances,
+    owned,
+)
+from gendurable.queries.statement import Database, Statement, document, records, seconds
+
+nodes = Node.__table__
+_ttl = bindparam("ttl", type_=Double)
+_held = document("held", "claims", id=BigInteger, claim_seq=BigInteger)
+_ours = and_(instances.c.id == _held.c.id, owned(_held.c.claim_seq))
+_locked = (
+    select(instances.c.id)
+    .join_from(_held, instances, _ours)
+    .order_by(instances.c.id)
+    .with_for_update(key_share=True, skip_locked=True, of=instances)
+    .cte("locked")
+)
+_extended = (
+    update(instances)
+    .where(instances.c.id == _locked.c.id)
+    .values(lease_expires_at=NOW + seconds(_ttl))
+    .returning(instances.c.id)
+    .cte("extended")
+)
+
+#: Extend the leases of everything that a worker holds.
+#:
+#: Index   instances_pkey, driven from the claims held
+#: Locks   NO KEY UPDATE in id order, SKIP LOCKED: a skipped row is tried again in a second
+#: Race    a row lost meanwhile: the lock re-evaluates the guard, and the plain read says so
+#: Why     one statement, whatever the worker holds; by claim, never by the worker's name alone
+EXTEND = Statement(
+    "leases.extend",
+    select(_held.c.id, _extended.c.id.isnot(None), instances.c.id.isnot(None)).select_from(
+        _held.outerjoin(_extended, _extended.c.id == _held.c.id).outerjoin(instances, _ours)
+    ),
+)
+
+_returned = bindparam("spent", type_=Integer)
+#: Give claims back as they were, one attempt older, or set aside.
+#:
+#: Index   instances_pkey, driven from the claims
+#: Locks   NO KEY UPDATE in id order, SKIP LOCKED: what is held goes back when its lease lapses
+#: Race    a claim lost meanwhile is not touched
+#: Why     a drain is no crash; a row that nobody here can run keeps its place in the order
+RELEASE = Statement(
+    "leases.release",
+    update(instances)
+    .where(instances.c.id == _locked.c.id)
+    .values(
+        DISOWNED
+        | {
+            "status": RUNNABLE,
+            "attempt": instances.c.attempt + _returned,
+            "blocked": bindparam("why", type_=Text),
+        }
+    )
+    .returning(instances.c.id, instances.c.queue),
+)
+
+_beating = exists().where(
+    nodes.c.name == instances.c.locked_by,
+    nodes.c.beat_at > NOW - seconds(bindparam("grace", type_=Double)),
+)
+#: Lock the rows whose workers are dead.
+#:
+#: Index   instances_lease
+#: Locks   NO KEY UPDATE, SKIP LOCKED: another reaper, or the owner's own commit, goes first
+#: Race    the dead worker commits after all: the lock finds the row moved on, or its guard fails
+#: Why     a row of a node that still beats gets one more heartbeat: a lock may have kept it
+EXPIRED = Statement(
+    "leases.expired",
+    select(
+        instances.c.id,
+        instances.c.fsm,
+        instances.c.fsm_version,
+        instances.c.step,
+        instances.c.attempt,
+        instances.c.visit,
+        instances.c.claim_seq,
+        instances.c.crashes,
+        instances.c.queue,
+        instances.c.locked_by,
+        instances.c.parent_id,
+        instances.c.parent_round,
+    )
+    .where(
+        instances.c.status == EXECUTING,
+        instances.c.lease_expires_at < NOW,
+        or_(
+            instances.c.lease_expires_at < NOW - seconds(bindparam("grace", type_=Double)),
+            ~_beating,
+        ),
+    )
+    .order_by(instances.c.lease_expires_at)
+    .limit(bindparam("up_to", type_=BigInteger))
+    .with_for_update(key_share=True, skip_locked=True, of=instances),
+)
+
+_dead = document("dead", "rows", id=BigInteger, delay=Double, error=Text)
+#: Hand the locked rows of dead workers back to their queues, one attempt and one crash older.
+#:
+#: Index   instances_pkey
+#: Locks   held since EXPIRED
+#: Race    none under those locks
+#: Why     a dead worker cannot say which of its rows had started
+REAP = Statement(
+    "leases.reap",
+    update(instances)
+    .where(instances.c.id == _dead.c.id)
+    .values(
+        DISOWNED
+        | {
+            "status": RUNNABLE,
+            "attempt": instances.c.attempt + literal_column("1"),
+            "crashes": instances.c.crashes + literal_column("1"),
+            "last_error": _dead.c.error,
+            "eligible_at": NOW + seconds(_dead.c.delay),
+        }
+    ),
+)
+
+#: Let the leases of one worker lapse at once: somebody saw its process end.
+#:
+#: Index   instances_lease
+#: Locks   NO KEY UPDATE of that worker's rows
+#: Race    the reaper is first: the owner no longer matches
+#: Why     no need to wait for a lease when the death is known
+BURY = Statement(
+    "leases.bury",
+    update(instances)
+    .where(instances.c.status == EXECUTING, instances.c.locked_by == WORKER)
+    .values(lease_expires_at=NOW - literal_column("interval '1 day'")),
+)
+
+#: Exchange a claim for a new one of the same worker.
+#:
+#: Index   instances_pkey
+#: Locks   the row is locked already
+#: Race    none under that lock
+#: Why     whatever the abandoned thread still returns meets the guard
+EXCHANGE = Statement(
+    "leases.exchange",
+    update(instances)
+    .where(
+        instances.c.id == bindparam("target", type_=BigInteger),
+        owned(bindparam("seq", type_=BigInteger)),
+    )
+    .values(
+        claim_seq=instances.c.claim_seq + literal_column("1"),
+        lease_expires_at=NOW + seconds(_ttl),
+        updated_at=NOW,
+    )
+    .returning(instances.c.claim_seq),
+)
+
+#: The rows that bear a worker's name.
+#:
+#: Index   instances_lease (all that executes)
+#: Locks   none
+#: Race    none: what is not in the worker's hands can only be a claim whose answer was lost
+#: Why     after an answer to COMMIT was lost nobody else would give these back before the lease
+STRAYS = Statement(
+    "leases.strays",
+    select(instances.c.id, instances.c.claim_seq).where(
+        instances.c.status == EXECUTING, instances.c.locked_by == WORKER
+    ),
+)
+
+_known = document("known", "known", fsm=Text, fsm_version=Integer, step=Text)
+_aside = (
+    select(instances.c.id)
+    .join_from(
+        _known,
+        instances,
+        and_(
+            instances.c.blocked == bindparam("why", type_=Text),
+            instances.c.fsm == _known.c.fsm,
+            instances.c.fsm_version == _known.c.fsm_version,
+            or_(_known.c.step.is_(None), instances.c.step == _known.c.step),
+        ),
+    )
+    .with_for_update(key_share=True, skip_locked=True, of=instances)
+    .cte("aside")
+)
+#: Take back what was set aside and is known here.
+#:
+#: Index   instances_aside
+#: Locks   NO KEY UPDATE, SKIP LOCKED
+#: Race    two workers take back the same row: one of them does
+#: Why     a rolling deploy: the worker that knows the new version may start a second later
+TAKE_BACK = Statement(
+    "leases.take_back",
+    update(instances)
+    .where(instances.c.id == _aside.c.id)
+    .values(blocked=null(), updated_at=NOW)
+    .returning(instances.c.queue),
+)
+
+#: Say that a worker lives, which queues it serves and which machines it knows.
+#:
+#: Index   nodes_pkey
+#: Locks   its own row
+#: Race    none
+#: Why     the reaper's grace, and the answer to "does anybody serve this queue?"
+BEAT = Statement(
+    "leases.beat",
+    insert(nodes)
+    .from_select(
+        ["name", "queues", "machines"],
+        select(
+            WORKER,
+            bindparam("queues", type_=nodes.c.queues.type),
+            bindparam("machines", type_=nodes.c.machines.type),
+        ),
+    )
+    .on_conflict_do_update(index_elements=[nodes.c.name], set_={"beat_at": NOW}),
+)
+
+#: Forget a worker that has ended.
+#:
+#: Index   nodes_pkey
+#: Locks   its row
+#: Race    none
+#: Why     a worker that left is not one that died
+LEAVE = Statement("leases.leave", delete(nodes).where(nodes.c.name == WORKER))
+
+#: Forget workers that have not beaten for a day.
+#:
+#: Index   nodes_pkey (a scan: there are few)
+#: Locks   their rows
+#: Race    none
+#: Why     every start of a worker has a name of its own
+FORGET = Statement(
+    "leases.forget", delete(nodes).where(nodes.c.beat_at < NOW - literal_column("interval '1 day'"))
+)
+
+
+def _claims(claims: Iterable[tuple[int, int]]) -> str:
+    return records(f'{{"id":{id},"claim_seq":{seq}}}' for id, seq in claims)
+
+
+def extend(
+    conn: Connection, db: Database, worker: str, claims: Iterable[tuple[int, int]], ttl: float
+) -> Sequence[Row[Any]]:
+    """Extend leases; return (id, extended, still ours) of each claim."""
+    return db.rows(conn, EXTEND, {"worker": worker, "claims": _claims(claims), "ttl": ttl})
+
+
+def release(
+    conn: Connection,
+    db: Database,
+    worker: str,
+    claims: Iterable[tuple[int, int]],
+    *,
+    spent: int = 0,
+    why: str | None = None,
+) -> dict[int, str]:
+    """Give *claims* back, *spent* attempts older; map each one returned to its queue."""
+    parameters = {"worker": worker, "claims": _claims(claims), "spent": spent, "why": why}
+    return {id: queue for id, queue in db.rows(conn, RELEASE, parameters)}
+
+
+def expired(conn: Connection, db: Database, grace: float, limit: int) -> Sequence[Row[Any]]:
+    """Lock and return up to *limit* rows whose leases have lapsed."""
+    return db.rows(conn, EXPIRED, {"grace": grace, "up_to": limit})
+
+
+def reap(conn: Connection, db: Database, rows: Iterable[str]) -> None:
+    """Return locked rows of dead workers to their queues."""
+    db.run(conn, REAP, {"rows": records(rows)})
+
+
+def bury(conn: Connection, db: Database, worker: str) -> int:
+    """Let everything that *worker* holds lapse; return how many rows that were."""
+    return db.run(conn, BURY, {"worker": worker})
+
+
+def exchange(
+    conn: Connection, db: Database, worker: str, id: int, claim_seq: int, ttl: float
+) -> int | None:
+    """Return the number of the new claim of a locked row, None if the old one was lost."""
+    parameters = {"worker": worker, "target": id, "seq": claim_seq, "ttl": ttl}
+    rows = db.rows(conn, EXCHANGE, parameters)
+    return rows[0][0] if rows else None
+
+
+def strays(conn: Connection, db: Database, worker: str) -> set[tuple[int, int]]:
+    """Return (id, number of the claim) of all rows that bear the name of *worker*."""
+    return {(id, seq) for id, seq in db.rows(conn, STRAYS, {"worker": worker})}
+
+
+def take_back(conn: Connection, db: Database, why: str, known: Iterable[str]) -> set[str]:
+    """Unblock what was set aside for the reason *why* and is known now; name the queues."""
+    rows = db.rows(conn, TAKE_BACK, {"why": why, "known": records(known)})
+    return {queue for (queue,) in rows}
+
+
+def beat(conn: Connection, db: Database, worker: str, queues: list[str], machines: str) -> None:
+    """Record that *worker* lives."""
+    db.run(conn, BEAT, {"worker": worker, "queues": queues, "machines": machines})
+
+
+def leave(conn: Connection, db: Database, worker: str) -> None:
+    """Record that *worker* has ended."""
+    db.run(conn, LEAVE, {"worker": worker})
+
+
+def forget(conn: Connection, db: Database) -> int:
+    """Delete the rows of workers that have long been silent."""
+    return db.run(conn, FORGET, {})

@@ -1,0 +1,79 @@
+"""What the query modules share: the tables, the statuses as literals, the guard, the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Table,
+    and_,
+    bindparam,
+    literal_column,
+    text,
+)
+from sqlalchemy.sql.expression import null
+
+from gendurable.lifecycle import LIVE, TERMINAL, Status
+from gendurable.models import NOW, Instance, StoredSignal, Transition
+
+instances = cast(Table, Instance.__table__)
+signals = cast(Table, StoredSignal.__table__)
+transitions = cast(Table, Transition.__table__)
+
+__all__ = ["NOW", "instances", "signals", "transitions"]
+
+
+def literal(status: Status) -> ColumnElement[Any]:
+    """A status in the statement's text, where a generic plan can match it with a partial index."""
+    return literal_column(f"'{status.value}'", instances.c.status.type)
+
+
+RUNNABLE = literal(Status.RUNNABLE)
+EXECUTING = literal(Status.EXECUTING)
+AWAITING_SIGNAL = literal(Status.AWAITING_SIGNAL)
+AWAITING_CHILDREN = literal(Status.AWAITING_CHILDREN)
+FAILED = literal(Status.FAILED)
+CANCELLED = literal(Status.CANCELLED)
+
+
+def one_of(statuses: Iterable[Status], of: Any = None) -> ColumnElement[bool]:
+    """``status IN (...)`` with the statuses in the text."""
+    names = ", ".join(f"'{status.value}'" for status in Status if status in set(statuses))
+    target = instances.c.status if of is None else of
+    return cast("ColumnElement[bool]", target.op("IN", is_comparison=True)(text(f"({names})")))
+
+
+IS_LIVE = one_of(LIVE)
+IS_TERMINAL = one_of(TERMINAL)
+
+#: Runnable and in nobody's way: the predicate of the claim's index.
+CLAIMABLE = and_(
+    instances.c.status == RUNNABLE, instances.c.blocked.is_(None), instances.c.paused_at.is_(None)
+)
+
+IDS = bindparam("ids", type_=ARRAY(BigInteger))
+WORKER = bindparam("worker", type_=instances.c.locked_by.type)
+
+
+def owned(
+    claim_seq: ColumnElement[Any], worker: ColumnElement[Any] = WORKER
+) -> ColumnElement[bool]:
+    """The ownership guard: this worker, by this very claim.
+
+    It does not name the status (a CHECK couples the two), or a planner whose statistics saw no
+    executing row would drive a commit through the index of executing rows, quadratically.
+    """
+    return and_(instances.c.locked_by == worker, instances.c.claim_seq == claim_seq)
+
+
+#: What leaving a claim sets, whichever edge is taken; a CHECK couples these with the status.
+DISOWNED: dict[str, Any] = {
+    "locked_by": null(),
+    "lease_expires_at": null(),
+    "slot": null(),
+    "updated_at": NOW,
+}

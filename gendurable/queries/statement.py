@@ -1,0 +1,97 @@
+"""Statements as values: SQLAlchemy Core built at import, compiled once a schema, read by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, FromClause, Interval, Row, func, literal_column
+from sqlalchemy.dialects.postgresql import JSON, psycopg
+from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.expression import ClauseElement, bindparam, column
+from sqlalchemy.types import TypeEngine
+
+from gendurable.models import SCHEMA
+
+_DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
+
+
+class Statement:
+    """One statement of the engine, under the name that its golden file bears.
+
+    Running it takes the compiled text straight to the driver: building the cache key of a large
+    statement at every call would cost more than PostgreSQL needs to execute it.
+    """
+
+    __slots__ = ("element", "name")
+
+    def __init__(self, name: str, element: Executable) -> None:
+        self.name = name
+        self.element = element
+
+    def sql(self, schema: str = SCHEMA) -> str:
+        """Return the statement's text for *schema*, with ``%(name)s`` parameters."""
+        assert isinstance(self.element, ClauseElement)
+        compiled = self.element.compile(
+            dialect=_DIALECT,
+            schema_translate_map={SCHEMA: schema},
+            render_schema_translate=True,
+            compile_kwargs={"literal_binds": False},
+        )
+        return str(compiled)
+
+
+class Database:
+    """The statements as one binding runs them: in its schema, each text compiled once."""
+
+    __slots__ = ("_texts", "schema")
+
+    def __init__(self, schema: str = SCHEMA) -> None:
+        self.schema = schema
+        self._texts: dict[Statement, str] = {}
+
+    def rows(
+        self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]
+    ) -> Sequence[Row[Any]]:
+        """Run *statement* on *conn* and return its rows."""
+        return conn.exec_driver_sql(self._text(statement), dict(parameters)).all()
+
+    def run(self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]) -> int:
+        """Run *statement* on *conn* for its effect; return how many rows it touched."""
+        return conn.exec_driver_sql(self._text(statement), dict(parameters)).rowcount
+
+    def _text(self, statement: Statement) -> str:
+        text = self._texts.get(statement)
+        if text is None:
+            text = self._texts[statement] = statement.sql(self.schema)
+        return text
+
+
+def document(
+    name: str, parameter: str, **columns: TypeEngine[Any] | type[TypeEngine[Any]]
+) -> FromClause:
+    """A batch that travels as one JSON document, as a table *name* with these columns.
+
+    A document costs a fifth of a microsecond a row in the driver; arrays of strings cost 17.
+    """
+    return (
+        func.json_to_recordset(bindparam(parameter, type_=JSON))
+        .table_valued(*(column(key, kind) for key, kind in columns.items()))
+        .render_derived(name=name, with_types=True)
+    )
+
+
+def seconds(duration: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Turn a number of seconds (a float, up to a century) into an interval."""
+    return duration * literal_column("interval '1 second'", Interval)
+
+
+def array(numbers: Iterable[int]) -> str:
+    """Write integers as an array literal: many times cheaper than the driver's own lists."""
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
+def records(texts: Iterable[str]) -> str:
+    """Join encoded JSON objects into the document that a statement takes."""
+    return "[" + ",".join(texts) + "]"
