@@ -62,8 +62,9 @@ def bind(
     Raises:
         ConfigError: settings are not usable; the message names all of them.
     """
-    if not isinstance(engine, Engine) or engine.dialect.name != "postgresql":
-        raise ConfigError(f"engine={engine!r} must be an Engine of a PostgreSQL database")
+    dialect = getattr(engine, "dialect", None)
+    if getattr(dialect, "name", None) != "postgresql" or engine.dialect.driver != "psycopg":
+        raise ConfigError(f"engine={engine!r} must be of create_engine('postgresql+psycopg://...')")
     unknown = settings.keys() - Settings.__dataclass_fields__.keys()
     if unknown:
         raise ConfigError(f"bind: there is no setting {', '.join(sorted(unknown))}")
@@ -89,7 +90,7 @@ class Durable:
         catalogue: Catalogue,
     ) -> None:
         #: The engine's own transactions are READ COMMITTED, whatever the application's are.
-        self.engine = engine.execution_options(isolation_level="READ COMMITTED")
+        self.engine: Engine = engine.execution_options(isolation_level="READ COMMITTED")
         self.async_engine = async_engine
         self.settings = settings
         self.catalogue = catalogue

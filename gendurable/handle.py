@@ -63,7 +63,8 @@ class Handle:
 
     def instance(self, session: Caller = None) -> Instance | None:
         """Return the row, loaded in *session* or detached, None if it is not visible."""
-        return self.durable.instance(self, session=session)
+        found: Instance | None = self.durable.instance(self, session=session)
+        return found
 
     def __repr__(self) -> str:
         return f"Handle({self.id}, created={self.created})"

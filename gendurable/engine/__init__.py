@@ -1,1 +1,1 @@
-"""Decisions and transactions: claim, execute, commit. Owns no thread; the caller owns the session."""
+"""Decisions and transactions: claim, execute, commit; it owns no thread."""

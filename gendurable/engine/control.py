@@ -16,7 +16,7 @@ from gendurable.state import storable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from gendurable.queries.statement import Database
 
@@ -30,7 +30,7 @@ def no_target(target: int | str) -> NoTarget:
     )
 
 
-def locked(conn: Connection, db: Database, target: int | str) -> Row[Any]:
+def locked(conn: Connection, db: Database, target: int | str) -> Any:
     """Lock the instance that *target* names, after its parent, and return it as it is then.
 
     Raises:
@@ -119,7 +119,7 @@ def retry(
     return {answer[0]} if answer[1] == "runnable" else set()
 
 
-def adopt(conn: Connection, db: Database, parent: int | str, me: int | None) -> Row[Any]:
+def adopt(conn: Connection, db: Database, parent: int | str, me: int | None) -> Any:
     """Lock a live *parent* for children that come from outside.
 
     Raises:
@@ -132,7 +132,7 @@ def adopt(conn: Connection, db: Database, parent: int | str, me: int | None) -> 
     return row
 
 
-def join_round(conn: Connection, db: Database, parent: Row[Any], count: int) -> None:
+def join_round(conn: Connection, db: Database, parent: Any, count: int) -> None:
     """Let *count* new children of a locked parent join the round that it waits for, if it does."""
     if count:
         children.join_round(conn, db, parent.id, parent.round, count)
@@ -148,7 +148,7 @@ def record(
     conn: Connection,
     db: Database,
     kind: str,
-    rows: Iterable[Row[Any]],
+    rows: Iterable[Any],
     by: str | None,
     reason: str | None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""From an outcome to the columns that it sets: everything that can go wrong with user data does here."""
+"""From an outcome to the columns that it sets: what can be wrong with user data shows here."""
 
 from __future__ import annotations
 

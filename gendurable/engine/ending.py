@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from gendurable.queries.statement import Database
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def _end(
     conn: Connection,
     db: Database,
-    query: Callable[[Connection, Database, dict[int, str]], Sequence[Row[Any]]],
+    query: Callable[[Connection, Database, dict[int, str]], Sequence[Any]],
     reasons: dict[int, str],
-) -> tuple[Sequence[Row[Any]], set[str]]:
+) -> tuple[Sequence[Any], set[str]]:
     """End locked rows and count them on the barriers of their locked parents."""
     ended = query(conn, db, reasons)
     barriers = count_barriers((row[1], row[2], False) for row in ended)
@@ -35,6 +35,6 @@ def fail(conn: Connection, db: Database, reasons: dict[int, str]) -> set[str]:
 
 def cancel(
     conn: Connection, db: Database, reasons: dict[int, str]
-) -> tuple[Sequence[Row[Any]], set[str]]:
+) -> tuple[Sequence[Any], set[str]]:
     """Cancel locked rows; return them, and the queues of the parents that this released."""
     return _end(conn, db, control.cancel, reasons)

@@ -1,4 +1,4 @@
-"""Group commit: many outcomes in one transaction, and whatever goes wrong isolated from the rest."""
+"""Group commit: many outcomes in one transaction, and what goes wrong kept from the others."""
 
 from __future__ import annotations
 

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row
-
     from gendurable.fsm import Machine, Step
     from gendurable.signals import Signals
 
@@ -74,7 +72,7 @@ class Claim:
     machine: Machine
     recovered: bool  # ``handle`` has had its word on this execution
 
-    def __init__(self, row: Row[Any], signals: Signals, machine: Machine) -> None:
+    def __init__(self, row: Any, signals: Signals, machine: Machine) -> None:
         (
             self.id,
             self.fsm,

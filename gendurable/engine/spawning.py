@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from gendurable.errors import InvalidOutcome
-from gendurable.state import StateError, dump_json, dump_state
+from gendurable.errors import InvalidOutcome, StateError
+from gendurable.state import dump_json, dump_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Integer,
-    Row,
     and_,
     bindparam,
     case,
@@ -137,7 +136,7 @@ def count(conn: Connection, db: Database, barriers: Iterable[str]) -> set[str]:
     return {queue for queue, status in rows if status == "runnable"}
 
 
-def page(conn: Connection, db: Database, parent: int, after: int, limit: int) -> Sequence[Row[Any]]:
+def page(conn: Connection, db: Database, parent: int, after: int, limit: int) -> Sequence[Any]:
     """Return up to *limit* children of *parent* with ids above *after*."""
     return db.rows(conn, CHILDREN, {"parent": parent, "after": after, "up_to": limit})
 

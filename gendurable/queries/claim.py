@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
-    Row,
     Text,
     and_,
     bindparam,
@@ -140,7 +139,7 @@ CLAIM = Statement(
 
 def claim(
     conn: Connection, db: Database, queue: str, limit: int, worker: str, ttl: float
-) -> tuple[Sequence[Row[Any]], float | None]:
+) -> tuple[Sequence[Any], float | None]:
     """Claim up to *limit* rows; return them in order, or how soon (seconds) the next one is due."""
     rows = db.rows(conn, CLAIM, {"in_queue": queue, "up_to": limit, "worker": worker, "ttl": ttl})
     if rows[0][0] is None:

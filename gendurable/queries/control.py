@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Row,
     Text,
     and_,
     bindparam,
@@ -146,12 +145,12 @@ def _rows(errors: dict[int, str]) -> str:
     return records(json.dumps({"id": id, "error": error}) for id, error in sorted(errors.items()))
 
 
-def cancel(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[Row[Any]]:
+def cancel(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[Any]:
     """Cancel locked rows; return (id, parent, its round, fsm, step, attempt, visit) of each."""
     return db.rows(conn, CANCEL, {"rows": _rows(reasons)})
 
 
-def fail(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[Row[Any]]:
+def fail(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[Any]:
     """Fail locked rows; return (id, parent, its round, fsm, step, attempt, visit) of each."""
     return db.rows(conn, FAIL, {"rows": _rows(reasons)})
 
@@ -164,6 +163,6 @@ def live_children(conn: Connection, db: Database, parents: Iterable[int]) -> lis
 def retry(
     conn: Connection, db: Database, target: int, pending: int, done: int
 ) -> tuple[str, str] | None:
-    """Put *target* back; return its (queue, status), None if it had not failed or been cancelled."""
+    """Put *target* back; return its (queue, status), None if it did not end that way."""
     rows = db.rows(conn, RETRY, {"target": target, "pending": pending, "done": done})
     return (rows[0][0], rows[0][1]) if rows else None

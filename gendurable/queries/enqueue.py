@@ -37,7 +37,8 @@ class _Numbered(Insert):
 
 @compiles(_Numbered)
 def _overriding(element: _Numbered, compiler: SQLCompiler, **kw: Any) -> str:
-    head, _, rest = compiler.visit_insert(element, **kw).partition(") SELECT ")
+    text: str = compiler.visit_insert(element, **kw)  # type: ignore[no-untyped-call]
+    head, _, rest = text.partition(") SELECT ")
     return f"{head}) OVERRIDING SYSTEM VALUE SELECT {rest}"
 
 
@@ -133,9 +134,9 @@ HOLDERS = Statement(
 def insert(conn: Connection, db: Database, rows: Iterable[str]) -> dict[int, int]:
     """Insert the encoded *rows*; map the ordinal of each inserted one to its id."""
     answer = db.rows(conn, INSERT, {"rows": records(rows)})
-    return {n: id for n, id in answer}
+    return dict(answer)
 
 
 def holders(conn: Connection, db: Database, keys: list[str]) -> dict[str, int]:
     """Map each of the taken *keys* to the instance that holds it."""
-    return {key: id for key, id in db.rows(conn, HOLDERS, {"keys": keys})}
+    return dict(db.rows(conn, HOLDERS, {"keys": keys}))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
     Integer,
-    Row,
+    Table,
     Text,
     and_,
     bindparam,
@@ -36,7 +36,7 @@ from gendurable.queries.parts import (
 )
 from gendurable.queries.statement import Database, Statement, document, records, seconds
 
-nodes = Node.__table__
+nodes = cast(Table, Node.__table__)
 _ttl = bindparam("ttl", type_=Double)
 _held = document("held", "claims", id=BigInteger, claim_seq=BigInteger)
 _ours = and_(instances.c.id == _held.c.id, owned(_held.c.claim_seq))
@@ -274,7 +274,7 @@ def _claims(claims: Iterable[tuple[int, int]]) -> str:
 
 def extend(
     conn: Connection, db: Database, worker: str, claims: Iterable[tuple[int, int]], ttl: float
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """Extend leases; return (id, extended, still ours) of each claim."""
     return db.rows(conn, EXTEND, {"worker": worker, "claims": _claims(claims), "ttl": ttl})
 
@@ -290,10 +290,10 @@ def release(
 ) -> dict[int, str]:
     """Give *claims* back, *spent* attempts older; map each one returned to its queue."""
     parameters = {"worker": worker, "claims": _claims(claims), "spent": spent, "why": why}
-    return {id: queue for id, queue in db.rows(conn, RELEASE, parameters)}
+    return dict(db.rows(conn, RELEASE, parameters))
 
 
-def expired(conn: Connection, db: Database, grace: float, limit: int) -> Sequence[Row[Any]]:
+def expired(conn: Connection, db: Database, grace: float, limit: int) -> Sequence[Any]:
     """Lock and return up to *limit* rows whose leases have lapsed."""
     return db.rows(conn, EXPIRED, {"grace": grace, "up_to": limit})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, select
+from sqlalchemy import BigInteger, Connection, Text, bindparam, select
 
 from gendurable.models import Installation
 from gendurable.queries.parts import instances
@@ -58,7 +58,7 @@ BY_KEY = Statement(
 INSTALLATION = Statement("lookup.installation", select(Installation.id, Installation.revision))
 
 
-def find(conn: Connection, db: Database, target: int | str) -> Row[Any] | None:
+def find(conn: Connection, db: Database, target: int | str) -> Any | None:
     """Return the instance that *target* (an id or a key) names, as this snapshot shows it."""
     statement = BY_ID if isinstance(target, int) else BY_KEY
     rows = db.rows(conn, statement, {"target": target})

@@ -199,7 +199,7 @@ def write(
 ) -> dict[int, str | None]:
     """Write encoded outcomes; map each row written to its queue if it is runnable, else None."""
     rows = db.rows(conn, WRITE, {"worker": worker, "batch": records(batch)})
-    return {id: queue for id, queue in rows}
+    return dict(rows)
 
 
 def record(conn: Connection, db: Database, entries: Iterable[str]) -> None:

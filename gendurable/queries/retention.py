@@ -10,7 +10,6 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Double,
-    Row,
     bindparam,
     delete,
     exists,
@@ -84,7 +83,7 @@ def overdue(
     retention: float,
     after: tuple[Any, int],
     limit: int,
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """Return (id, time of its end, still needed) of up to *limit* rows past *retention* seconds."""
     parameters = {"retention": retention, "after_time": after[0], "after_id": after[1]}
     return db.rows(conn, OVERDUE[status], parameters | {"up_to": limit})

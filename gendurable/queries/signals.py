@@ -9,7 +9,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Connection,
-    Row,
     Text,
     bindparam,
     case,
@@ -181,7 +180,7 @@ RECHECK = Statement(
 )
 
 
-def inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> Sequence[Row[Any]]:
+def inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> Sequence[Any]:
     """Return (target, id, name, payload, dedup key, time) of what the inboxes hold."""
     return db.rows(conn, INBOXES, {"ids": array(ids)})
 

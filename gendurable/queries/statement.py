@@ -1,11 +1,11 @@
-"""Statements as values: SQLAlchemy Core built at import, compiled once a schema, read by position."""
+"""Statements as values: Core built at import, compiled once a schema, rows read by position."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Interval, Row, func, literal_column
+from sqlalchemy import Connection, FromClause, Interval, func, literal_column
 from sqlalchemy.dialects.postgresql import JSON, psycopg
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.base import Executable
@@ -53,7 +53,7 @@ class Database:
 
     def rows(
         self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]
-    ) -> Sequence[Row[Any]]:
+    ) -> Sequence[Any]:
         """Run *statement* on *conn* and return its rows."""
         return conn.exec_driver_sql(self._text(statement), dict(parameters)).all()
 

@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
-    Row,
     bindparam,
     extract,
     func,
@@ -74,7 +73,7 @@ _next = func.least(
 NEXT = Statement("timers.next", select(extract("epoch", _next - NOW).cast(Double)))
 
 
-def fire(conn: Connection, db: Database, limit: int) -> Sequence[Row[Any]]:
+def fire(conn: Connection, db: Database, limit: int) -> Sequence[Any]:
     """Wake up to *limit* rows whose deadline has passed; return (id, fsm, step, queue) of each."""
     return db.rows(conn, FIRE, {"up_to": limit})
 

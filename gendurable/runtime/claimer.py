@@ -126,6 +126,7 @@ class Claimer:
                     worker=self._worker,
                     ttl=self._binding.settings.lease_ttl,
                     catalogue=self._binding.catalogue,
+                    binding=self._binding.name,
                 )
         except BaseException:
             queue.told = self._doubt = True

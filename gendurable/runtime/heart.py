@@ -86,11 +86,15 @@ class Heart:
 
     def _extend(self, keys: list[Key]) -> None:
         self._skipped = set()
-        if not keys:
+        newest = dict(sorted(keys))
+        for id, seq in keys:
+            if seq < newest[id]:
+                self._hands.lose((id, seq))  # we claimed the row again: the older claim is lost
+        if not newest:
             return
         ttl = self._binding.settings.lease_ttl
         with self._link.begin() as conn:
-            extended = leases.extend(conn, self._binding.db, keys, self._worker, ttl)
+            extended = leases.extend(conn, self._binding.db, newest.items(), self._worker, ttl)
         self._skipped = extended.skipped
         for key in extended.lost:
             self._hands.lose(key)

@@ -1,0 +1,253 @@
+"""One execution of one claim, from its object to what came of it.
+
+It is a generator: it yields what has to be called, and is sent what that returned, or thrown what
+it raised. A thread calls; an event loop calls and awaits. So it is written once for both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import traceback
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy.exc import DBAPIError
+
+from gendurable import events
+from gendurable.context import Context
+from gendurable.engine import current, faults
+from gendurable.engine.claim import EMPTY
+from gendurable.engine.encode import encode, failed_fields
+from gendurable.engine.nouns import Claim, Finished
+from gendurable.engine.scope import Scope
+from gendurable.errors import LeaseLost
+from gendurable.outcomes import Outcome, Retry
+from gendurable.queries import outcomes
+from gendurable.signals import Signals
+from gendurable.state import describe, load_state, storable
+
+if TYPE_CHECKING:
+    from gendurable.fsm import FSM
+
+#: How often a step runs again after a deadlock before that is an error of the step.
+DEADLOCKS = 5
+#: The first and the longest wait, in seconds, for a database that is away.
+FIRST, LONGEST = 0.05, 2.0
+
+#: Yields calls to make, is sent their results, returns what came of the claim.
+Calls: TypeAlias = Generator[Callable[[], Any], Any, Finished]
+
+
+class Trip:
+    """Runs one claim in one scope."""
+
+    __slots__ = ("_awaited", "_began", "_binding", "_claim", "_deadlocks", "_scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._claim = scope.claim
+        self._binding = scope.durable
+        self._awaited = _awaited(scope.claim)
+        self._began = time.monotonic()
+        self._deadlocks = 0
+
+    def run(self) -> Calls:
+        """Run the step; again, from the state it started with, after the database's own faults."""
+        claim = self._claim
+        while True:
+            try:
+                obj = _load(claim)
+            except Exception as error:
+                return self._invalid(error)
+            step = claim.machine.steps[claim.step]
+            ctx = self._context(obj, self._awaited, claim.signals)
+            if events.step_start.receivers:
+                self._tell(events.step_start)
+            try:
+                return (yield from self._answer(obj, lambda: step.func(obj, ctx)))  # noqa: B023
+            except LeaseLost:
+                yield self._scope.rollback
+                return self._end("lost")
+            except Exception as error:
+                if not self._is_the_databases(error):
+                    yield self._scope.rollback
+                    return (yield from self.recover(error))
+                yield self._scope.rollback
+                if faults.is_lost(error) and (yield from self._lost_meanwhile()):
+                    return self._end("lost")
+            except BaseException as death:
+                yield self._scope.rollback
+                return self._end("crashed", death)
+
+    def recover(self, error: BaseException) -> Calls:
+        """Retry by the step's policy, else ask ``handle``; if that fails the instance does."""
+        claim = self._claim
+        if claim.recovered:
+            return self._last_word(error, None)
+        claim.recovered = True
+        try:
+            obj = _load(claim)
+            ctx = self._context(obj, EMPTY, EMPTY)
+            retry = _policy(claim, error)
+
+            def handle() -> Outcome:
+                return retry or obj.handle(error, ctx)  # type: ignore[arg-type]
+
+            return (yield from self._answer(obj, handle, error))
+        except LeaseLost:
+            yield self._scope.rollback
+            return self._end("lost")
+        except Exception as second:
+            databases = self._is_the_databases(second)
+            yield self._scope.rollback
+            if not databases:
+                return self._last_word(error, second)
+            if faults.is_lost(second) and (yield from self._lost_meanwhile()):
+                return self._end("lost")
+        except BaseException as death:
+            yield self._scope.rollback
+            return self._end("crashed", death)
+        claim.recovered = False
+        return (yield from self.run())
+
+    def _answer(
+        self, obj: FSM, call: Callable[[], Any], error: BaseException | None = None
+    ) -> Calls:
+        """Call the step (or ``handle``, for *error*), encode its outcome, commit its session."""
+        with current.running(self._scope):
+            outcome = yield call
+        finished = encode(
+            self._claim,
+            obj,
+            outcome,
+            awaited=[one.id for one in self._awaited],
+            max_size=self._binding.settings.max_size,
+            recovered=error is not None,
+            error=error,
+        )
+        if self._scope.touched:
+            finished.committed = yield lambda: self._scope.commit(finished)
+        return self._note(finished)
+
+    def _is_the_databases(self, error: Exception) -> bool:
+        """Whether an error of the open session is none of the step: it runs again."""
+        if not (self._scope.touched and isinstance(error, DBAPIError)):
+            return False
+        if faults.is_transient(error):
+            self._deadlocks += 1
+            return self._deadlocks <= DEADLOCKS
+        return faults.is_lost(error)
+
+    def _lost_meanwhile(self) -> Generator[Callable[[], Any], Any, bool]:
+        """Wait until the database is back; say whether the row is no longer ours.
+
+        Then it was committed, the answer being lost, or somebody else has it: nothing is left to
+        do. It is locked to find out, since the lost commit may still be on its way.
+        """
+        claim, scope = self._claim, self._scope
+        delay = FIRST
+        while not scope.stopping:
+            try:
+                with self._binding.engine.begin() as conn:
+                    found = outcomes.lock(conn, self._binding.db, [claim.id], wait=True)
+                return found.get(claim.id) != (scope.worker, claim.claim_seq)
+            except DBAPIError as error:
+                if not (faults.is_lost(error) or faults.is_transient(error)):
+                    raise
+            yield lambda: asyncio.sleep(delay) if scope.is_async else time.sleep(delay)  # noqa: B023
+            delay = min(delay * 2, LONGEST)
+        return True
+
+    def _context(self, obj: FSM, awaited: Signals, signals: Signals) -> Context:
+        claim = self._claim
+        return Context(
+            id=claim.id,
+            fsm=claim.fsm,
+            fsm_version=claim.machine.version,
+            step=claim.step,
+            attempt=claim.attempt,
+            state=obj,
+            correlation_key=claim.correlation_key,
+            parent_id=claim.parent_id,
+            headers=json.loads(claim.headers) if claim.headers else {},
+            awaited=awaited,
+            signals=signals,
+            timed_out=claim.timed_out,
+            idempotency_key=f"{self._binding.identity()}:{claim.id}:{claim.visit}",
+            scope=self._scope,
+        )
+
+    def _end(self, kind: str, error: BaseException | None = None) -> Finished:
+        return self._note(Finished(self._claim, kind, error=error))
+
+    def _last_word(self, error: BaseException, second: BaseException | None) -> Finished:
+        """Fail the instance by means that cannot fail: its state as it was, and what went wrong."""
+        reason = describe(error)
+        if second is not None:
+            reason = storable(f"{reason}; then handle raised {describe(second)}")
+        fields = failed_fields(self._claim, reason)
+        state = self._claim.state
+        return self._note(Finished(self._claim, "stop", fields, state, error=error, recovered=True))
+
+    def _invalid(self, error: Exception) -> Finished:
+        self._tell(events.state_invalid, error=describe(error))
+        return Finished(self._claim, "invalid")
+
+    def _note(self, finished: Finished) -> Finished:
+        """Note how long user code took and what the history keeps of it."""
+        finished.duration = time.monotonic() - self._began
+        finished.entry = history_entry(finished)
+        if events.step_stop.receivers:
+            self._tell(events.step_stop, kind=finished.kind, duration=finished.duration)
+        return finished
+
+    def _tell(self, event: Any, **fields: Any) -> None:
+        claim = self._claim
+        identity = {"id": claim.id, "fsm": claim.fsm, "step": claim.step, "attempt": claim.attempt}
+        events.emit(event, self._binding.name, **identity, **fields)
+
+
+def _load(claim: Claim) -> FSM:
+    """Return the object that the row holds, brought up to this build's version first."""
+    machine = claim.machine
+    if machine.version != claim.fsm_version:
+        state, claim.step = machine.upgrade(claim.fsm_version, json.loads(claim.state), claim.step)
+        claim.state = json.dumps(state)
+        claim.fsm_version = machine.version
+    obj: FSM = load_state(machine.cls, claim.state)
+    return obj
+
+
+def _awaited(claim: Claim) -> Signals:
+    """Return the signals whose names the row was parked on."""
+    if not claim.awaits or not claim.signals:
+        return EMPTY
+    names = set(claim.awaits)
+    return Signals(tuple(one for one in claim.signals if one.name in names))
+
+
+def _policy(claim: Claim, error: BaseException) -> Retry | None:
+    """Return the retry that the step declares for this error, if any is left."""
+    step = claim.step_spec
+    retry = None if step is None else step.retry
+    if retry is None or not isinstance(error, Exception) or not retry.covers(error):
+        return None
+    if claim.attempt + 1 >= retry.attempts:
+        return None
+    return Retry(retry.delay(claim.attempt))
+
+
+def history_entry(finished: Finished) -> dict[str, Any] | None:
+    """Return what the history of the machine keeps of this outcome, None if nothing."""
+    error, history = finished.error, finished.claim.machine.history
+    if history == "off" or (history == "errors" and error is None):
+        return None
+    entry: dict[str, Any] = {}
+    if error is not None:
+        entry["error"] = describe(error)
+        entry["traceback"] = storable("".join(traceback.format_exception(error)))
+    if history == "all":
+        entry["state"] = json.loads(finished.claim.state)
+    return entry
