@@ -1,8 +1,13 @@
-"""The states of an instance, and the law: which module may move a row along which edge."""
+"""The states of an instance, and the law: which query module may move a row along which edge.
+
+The tests read ``EDGES``: a statement that moves a row otherwise, or from another module, fails.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Status(StrEnum):
@@ -17,6 +22,54 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-TERMINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
-LIVE = frozenset(Status) - TERMINAL
-PARKED = frozenset({Status.AWAITING_SIGNAL, Status.AWAITING_CHILDREN})
+TERMINAL: Final = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+LIVE: Final = frozenset(Status) - TERMINAL
+PARKED: Final = frozenset({Status.AWAITING_SIGNAL, Status.AWAITING_CHILDREN})
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A move of a row, and the one query module that makes it."""
+
+    name: str
+    sources: frozenset[Status]
+    targets: frozenset[Status]
+    module: str
+
+
+def _edge(name: str, sources: frozenset[Status], module: str, *targets: Status) -> Edge:
+    return Edge(name, sources, frozenset(targets), module)
+
+
+_EXECUTING: Final = frozenset({Status.EXECUTING})
+_AWAITING_SIGNAL: Final = frozenset({Status.AWAITING_SIGNAL})
+_AWAITING_CHILDREN: Final = frozenset({Status.AWAITING_CHILDREN})
+
+EDGES: Final = (
+    _edge("insert", frozenset(), "enqueue", Status.RUNNABLE),
+    _edge("claim", frozenset({Status.RUNNABLE}), "claim", Status.EXECUTING),
+    _edge(
+        "outcome",
+        _EXECUTING,
+        "outcomes",
+        Status.RUNNABLE,
+        Status.AWAITING_SIGNAL,
+        Status.AWAITING_CHILDREN,
+        Status.DONE,
+        Status.FAILED,
+    ),
+    _edge("give back", _EXECUTING, "leases", Status.RUNNABLE),
+    _edge("wake by signal", _AWAITING_SIGNAL, "signals", Status.RUNNABLE),
+    _edge("wake by children", _AWAITING_CHILDREN, "children", Status.RUNNABLE),
+    _edge("wake by deadline", PARKED, "timers", Status.RUNNABLE),
+    _edge("end by hand or budget", LIVE, "control", Status.CANCELLED, Status.FAILED),
+    _edge(
+        "retry",
+        frozenset({Status.FAILED, Status.CANCELLED}),
+        "control",
+        Status.RUNNABLE,
+        Status.AWAITING_SIGNAL,
+        Status.AWAITING_CHILDREN,
+    ),
+    _edge("delete", TERMINAL, "retention"),
+)

@@ -44,6 +44,14 @@ class Extended:
 
 
 @dataclass(slots=True)
+class Fired:
+    """How many deadlines had passed, and the queues that have work by that."""
+
+    count: int
+    queues: set[str]
+
+
+@dataclass(slots=True)
 class Reaped:
     """What the reaper took from dead workers."""
 
@@ -142,9 +150,10 @@ def reap(conn: Connection, db: Database, catalogue: Catalogue, *, grace: float =
     return Reaped(len(corpses), buried.queues, names)
 
 
-def fire_deadlines(conn: Connection, db: Database) -> set[str]:
-    """Wake what has waited until its deadline; name the queues."""
-    return {row.queue for row in timers.fire(conn, db, BATCH)}
+def fire_deadlines(conn: Connection, db: Database) -> Fired:
+    """Wake what has waited until its deadline."""
+    rows = timers.fire(conn, db, BATCH)
+    return Fired(len(rows), {row.queue for row in rows})
 
 
 def next_timer(conn: Connection, db: Database) -> float | None:

@@ -20,9 +20,7 @@ class Link:
         """Run one transaction; after any error the connection is not used again."""
         try:
             if self._conn is None:
-                self._conn = self._engine.connect().execution_options(
-                    isolation_level="READ COMMITTED"
-                )
+                self._conn = self._engine.connect()
             with self._conn.begin():
                 yield self._conn
         except BaseException:

@@ -54,7 +54,9 @@ class Reaper:
         """Wake whoever has waited until its deadline."""
         with self._binding.engine.begin() as conn:
             fired = leases.fire_deadlines(conn, self._binding.db)
-        self._binding.notifier.announce(fired)
+        if fired.count:
+            events.emit(events.await_timeout, self._binding.name, count=fired.count)
+            self._binding.notifier.announce(fired.queues)
 
     def _take_back(self) -> None:
         """Take back what was set aside elsewhere and is known here."""

@@ -168,7 +168,9 @@ def _indexes() -> list[Index]:
             ("deadline",),
             "deadline IS NOT NULL AND status IN ('awaiting_signal', 'awaiting_children')",
         ),
-        _index("ended", ("status", "updated_at", "id"), "status IN ('done', 'failed', 'cancelled')"),
+        _index(
+            "ended", ("status", "updated_at", "id"), "status IN ('done', 'failed', 'cancelled')"
+        ),
     ]
 
 
