@@ -127,7 +127,6 @@ class Claimer:
                     ttl=self._binding.settings.lease_ttl,
                     catalogue=self._binding.catalogue,
                     binding=self._binding.name,
-                    binding=self._binding.name,
                 )
         except BaseException:
             queue.told = self._doubt = True

@@ -142,7 +142,7 @@ class Notifier:
             with self._lock:
                 daemon = self._daemon
                 if daemon is None:
-                    daemon = Daemon(f"{self.name}-announce", self.tick)
+                    daemon = Daemon(f"gendurable-{self.name}-announce", self.tick)
                     daemon.start()
                     self._daemon = daemon
         return daemon

@@ -22,14 +22,13 @@ class Pruner:
         self.daemon = Daemon(f"{outage.name}-gc", self.tick, outage=outage)
 
     def tick(self) -> float:
-        """Delete one batch."""
-        with self._binding.engine.begin() as conn:
-            swept, held = retention.sweep(
-                conn, self._binding.db, self._settings.retention, self._settings.batch
-            )
-            leases.forget(conn, self._binding.db)
+        """Delete one batch, and forget workers that have long been silent."""
+        binding, settings = self._binding, self._settings
+        with binding.engine.begin() as conn:
+            swept, held = retention.sweep(conn, binding.db, settings.retention, settings.batch)
+            leases.forget(conn, binding.db)
         if swept:
-            events.emit(events.gc_swept, self._binding.name, count=swept)
+            events.emit(events.gc_swept, binding.name, count=swept)
         if held:
-            events.emit(events.gc_held, self._binding.name, count=held)
-        return 0.0 if swept >= self._settings.batch else self._settings.interval
+            events.emit(events.gc_held, binding.name, count=held)
+        return 0.0 if swept >= settings.batch else settings.interval

@@ -263,11 +263,11 @@ class TestThread:
     def test_starts_with_the_first_news(self, notifier):
         """A binding that has nothing to tell has no thread."""
         names = {thread.name for thread in threading.enumerate()}
-        assert "test-announce" not in names
+        assert "gendurable-test-announce" not in names
 
         notifier.announce({"a"})
 
-        assert "test-announce" in {thread.name for thread in threading.enumerate()}
+        assert "gendurable-test-announce" in {thread.name for thread in threading.enumerate()}
 
     def test_is_made_anew_in_a_forked_child(self, engine, notifier, abroad):
         """A child of a process that has announced announces too, on a thread of its own."""
