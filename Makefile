@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 DEV    := $(VENV)/.dev
 DEMO   := $(VENV)/.demo
 
-.PHONY: help demo test lint format types layers migrations docs tests unit test-pg15 bench build clean
+.PHONY: help demo test lint format types layers migrations docs tests unit test-pg15 golden bench build clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*##/  make \1 	/p' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ test-pg15: $(DEV) ## the tests on the PostgreSQL that is installed here
 	else \
 	  echo "skipped: no initdb; name a PostgreSQL's bin directory in GENDURABLE_TEST_PG_BIN"; \
 	fi
+
+golden: $(DEV) ## write the texts of all statements anew, to be read in the diff
+	GENDURABLE_UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/queries/test_golden.py
 
 bench: $(DEV) ## throughput and latency, beside their floors
 	$(BIN)/python -m benchmarks

@@ -73,7 +73,7 @@ _batch = document(
     "batch",
     id=BigInteger,
     claim_seq=BigInteger,
-    status=instances.c.status.type,
+    status=Text,
     step=Text,
     state=JSONB,
     result=JSONB,
@@ -93,8 +93,10 @@ _batch = document(
     round=Integer,
     quorum=Integer,
     pending=Integer,
-    ended_from=instances.c.status.type,
+    ended_from=Text,
 )
+# Cast here and not in the document: the name of a type there would not follow the schema.
+_status = instances.c.status.type
 
 _written = (
     update(instances)
@@ -102,7 +104,7 @@ _written = (
     .values(
         DISOWNED
         | {
-            "status": _batch.c.status,
+            "status": _batch.c.status.cast(_status),
             "step": _batch.c.step,
             "state": _batch.c.state,
             "result": _batch.c.result,
@@ -124,7 +126,7 @@ _written = (
             "quorum": _batch.c.quorum,
             "children_pending": func.coalesce(_batch.c.pending, literal_column("0")),
             "children_done": literal_column("0"),
-            "ended_from": _batch.c.ended_from,
+            "ended_from": _batch.c.ended_from.cast(_status),
         }
     )
     .returning(instances.c.id, instances.c.status, instances.c.queue)

@@ -1,0 +1,1 @@
+INSERT INTO gendurable.nodes (name, queues, machines) SELECT %(worker)s::VARCHAR AS anon_1, %(queues)s::TEXT[] AS anon_2, %(machines)s::JSONB AS anon_3 ON CONFLICT (name) DO UPDATE SET beat_at = statement_timestamp()

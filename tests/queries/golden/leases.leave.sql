@@ -1,0 +1,1 @@
+DELETE FROM gendurable.nodes WHERE gendurable.nodes.name = %(worker)s::VARCHAR

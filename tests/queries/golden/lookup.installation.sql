@@ -1,0 +1,2 @@
+SELECT gendurable.installation.id, gendurable.installation.revision
+FROM gendurable.installation

@@ -1,0 +1,2 @@
+INSERT INTO gendurable.transitions (instance_id, kind, step, attempt, visit, duration, worker, error, traceback, state, made_by, reason) SELECT entry.instance_id, entry.kind, entry.step, entry.attempt, entry.visit, entry.duration, entry.worker, entry.error, entry.traceback, entry.state, entry.made_by, entry.reason
+FROM json_to_recordset(%(entries)s::JSON) AS entry(instance_id BIGINT, kind TEXT, step TEXT, attempt INTEGER, visit BIGINT, duration DOUBLE PRECISION, worker TEXT, error TEXT, traceback TEXT, state JSONB, made_by TEXT, reason TEXT)
