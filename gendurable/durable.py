@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from gendurable import migrations
 from gendurable.callers import Caller, me, refuse_outside, working
-from gendurable.engine import control, enqueue
+from gendurable.engine import control, enqueue, limits
 from gendurable.errors import ConfigError, InvalidInput, UnknownLimit
 from gendurable.fsm import FSM
 from gendurable.handle import Handle, Settled
@@ -139,7 +139,8 @@ class Durable:
             correlation_key: its business identity: unique and addressable in this binding.
             correlation_scope: how long the key is taken: LIVE, ALL, or None for a mere label.
             if_exists: what to do when the key is taken: "raise", or "return" the holder's handle.
-            concurrency_key: at most so many instances with this key execute at once.
+            concurrency_key: at most so many instances with this key execute at once; refused, as
+                is ``rate_limit``, until a release enforces it.
             rate_limit: the token bucket that each execution takes *weight* tokens from.
             weight: a positive integer.
             headers: JSON that goes along and is not touched.
@@ -391,6 +392,7 @@ class Durable:
                 raise InvalidInput(
                     f"weight={spawn.weight} is above the burst {policy.burst} of {name!r}"
                 )
+        limits.refuse_limited(spawn)
         return spawn
 
     def _look(self, target: int | str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from gendurable.engine.limits import refuse
 from gendurable.engine.nouns import Claim, Finished
 from gendurable.engine.spawning import encode_child
 from gendurable.errors import InvalidOutcome
@@ -73,6 +74,7 @@ def encode(
 def _advance(finished: Finished, step: Any, outcome: Any) -> dict[str, Any]:
     """Return the columns of an outcome that goes on to another visit."""
     claim = finished.claim
+    refuse(None, outcome.rate_limit, InvalidOutcome)
     fields = finished.fields = {
         "status": "runnable",
         "step": claim.machine.resolve(step),
@@ -90,6 +92,7 @@ def _next(finished: Finished, outcome: Next, max_size: int) -> None:
     fields = _advance(finished, outcome.step, outcome)
     fields["delay"] = outcome.delay
     if outcome.concurrency_key is not KEEP:
+        refuse(outcome.concurrency_key, None, InvalidOutcome)
         fields["concurrency_key"] = outcome.concurrency_key
     if outcome.priority is not KEEP:
         fields["priority"] = outcome.priority

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from gendurable.engine.limits import refuse_limited
 from gendurable.errors import InvalidOutcome, StateError
 from gendurable.state import dump_json, dump_state
 
@@ -51,6 +52,7 @@ def encode_row(spawn: Spawn, max_size: int) -> str:
 
 def encode_child(spawn: Spawn, max_size: int) -> str:
     """Encode a child that a step schedules: what is wrong with it is an error of that step."""
+    refuse_limited(spawn, InvalidOutcome)
     try:
         return encode_row(spawn, max_size)
     except StateError as error:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     literal_column,
     text,
 )
@@ -65,9 +66,12 @@ def owned(
     """The ownership guard: this worker, by this very claim.
 
     It does not name the status (a CHECK couples the two), or a planner whose statistics saw no
-    executing row would drive a commit through the index of executing rows, quadratically.
+    executing row would drive a commit through the index of executing rows, quadratically. For
+    the same reason the worker's name is tied to the row of the batch: as a plain parameter it
+    promises a single row, and the planner would read the whole batch again for each row found.
     """
-    return and_(instances.c.locked_by == worker, instances.c.claim_seq == claim_seq)
+    name = case((claim_seq.isnot(None), worker))
+    return and_(instances.c.locked_by == name, instances.c.claim_seq == claim_seq)
 
 
 #: What leaving a claim sets, whichever edge is taken; a CHECK couples these with the status.

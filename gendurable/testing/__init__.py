@@ -7,13 +7,17 @@ from gendurable.testing.assertions import (
     assert_status,
 )
 from gendurable.testing.clock import elapse
+from gendurable.testing.drain import Tally, drain, fire_timeouts
 from gendurable.testing.steps import run_step
 
 __all__ = [
+    "Tally",
     "assert_awaiting",
     "assert_done",
     "assert_failed",
     "assert_status",
+    "drain",
     "elapse",
+    "fire_timeouts",
     "run_step",
 ]

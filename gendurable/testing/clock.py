@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Table, literal, update
+from sqlalchemy import Column, ColumnElement, Connection, DateTime, Table, literal, select, update
 
 from gendurable.errors import InvalidInput
+from gendurable.models import NOW
 from gendurable.models.schemas import tables_for
 from gendurable.retry import Duration, seconds
 from gendurable.testing.reach import Place, connected
@@ -31,6 +33,24 @@ def elapse(durable: Any, duration: Duration = 0.0, *, session: Place = None) -> 
             if instants := _instants(table):
                 earlier = {column: column - literal(passed) for column in instants}
                 conn.execute(update(table).values(earlier))
+
+
+def bring_forward(
+    conn: Connection,
+    column: Column[datetime],
+    which: Callable[..., ColumnElement[datetime]],
+    *where: ColumnElement[bool],
+) -> bool:
+    """Move the future instants of *column* by one amount, so that the first or last is now.
+
+    *which* is ``func.min`` or ``func.max``. Returns whether there were any.
+    """
+    future = [*where, column > NOW]
+    ahead = conn.scalar(select(which(column) - NOW).where(*future))
+    if ahead is None:
+        return False
+    conn.execute(update(column.table).where(*future).values({column: column - literal(ahead)}))
+    return True
 
 
 def _instants(table: Table) -> list[Column[Any]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +16,7 @@ from gendurable.machine import Machine, Step
 from gendurable.outcomes import Outcome
 from gendurable.signals import ReceivedSignal, Signal, Signals, payload_json, signal_name
 from gendurable.state import MAX_SIZE
+from gendurable.testing.loops import finish
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -132,8 +131,7 @@ def _run(step: Step, obj: FSM, context: Context) -> Any:
     answer = step.func(obj, context)
     if not step.is_async:
         return answer
-    with ThreadPoolExecutor(1) as thread:  # the test may be running on a loop itself
-        return thread.submit(asyncio.run, answer).result()
+    return finish(answer)
 
 
 def _received(given: Iterable[Given], before: int = 0) -> tuple[ReceivedSignal, ...]:

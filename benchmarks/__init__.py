@@ -1,0 +1,1 @@
+"""How fast it is, beside what bare statements on the same server can do, in one run."""

@@ -1,0 +1,189 @@
+"""Running everything that can run, in the thread of the test, with the statements of production."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+
+from gendurable.engine import faults, leases
+from gendurable.engine.claim import claim
+from gendurable.engine.commit import commit
+from gendurable.engine.executor import Executor, Hooks
+from gendurable.engine.nouns import Claim, Finished
+from gendurable.lifecycle import PARKED, Status
+from gendurable.queries import timers
+from gendurable.testing.clock import bring_forward
+from gendurable.testing.loops import finish
+from gendurable.testing.reach import Place
+from gendurable.testing.stage import staged
+
+
+class Tally(Counter[str]):
+    """How many outcomes there were of each kind: next, retry, snooze, await, children, done, stop.
+
+    Compares with a plain dict: ``assert drain(durable) == {"await": 1}``. Executions that lost
+    their row before they could commit count as ``stale``.
+    """
+
+    @property
+    def steps(self) -> int:
+        """How many steps ran."""
+        return self.total()
+
+
+def drain(
+    durable: Any,
+    *,
+    queue: str | None = None,
+    with_scheduled: bool = True,
+    max_steps: int = 1000,
+    session: Place = None,
+) -> Tally:
+    """Run whatever can run, one step after the other, until nothing is left.
+
+    Claims, steps and commits are those of a worker, without its threads: most urgent first within
+    a queue, children and what a step inserts included. A ``BaseException`` that is no
+    ``Exception`` leaves the drain once its row was given back.
+
+    Args:
+        durable: the binding.
+        queue: the only queue to run; default: all.
+        with_scheduled: whether to run what is due later, too, in the order in which it is due;
+            delays, backoffs and snoozes take no time then.
+        max_steps: how many steps may run before the test fails.
+        session: a session or connection of the test, in whose transaction everything happens;
+            default: transactions of its own, which commit.
+
+    Raises:
+        AssertionError: there is still work after *max_steps*.
+    """
+    with staged(durable, session) as binding:
+        return _Drain(binding, queue, with_scheduled, max_steps).run()
+
+
+def fire_timeouts(durable: Any, *, early: bool = True, session: Place = None) -> int:
+    """Wake what is parked with a timeout; return how many instances that were.
+
+    Args:
+        durable: the binding.
+        early: whether to fire deadlines that have not passed yet, as if the time had come;
+            False leaves those alone, as a worker does (see ``elapse``).
+        session: a session or connection of the test.
+    """
+    with staged(durable, session) as binding, binding.engine.begin() as conn:
+        if early:
+            rows = binding.Instance.__table__.c
+            bring_forward(conn, rows.deadline, func.max, rows.status.in_(PARKED))
+        count = 0
+        while woken := timers.fire(conn, binding.db, leases.BATCH):
+            count += len(woken)
+        return count
+
+
+class _Drain:
+    """One drain: a worker without threads."""
+
+    def __init__(self, binding: Any, queue: str | None, scheduled: bool, limit: int) -> None:
+        self._binding = binding
+        self._scheduled = scheduled
+        self._limit = limit
+        self._worker = f"drain:{secrets.token_hex(8)}"
+        self._executor = Executor(
+            binding, self._worker, Hooks(lambda claim: False, lambda claim: None)
+        )
+        self._rows = binding.Instance.__table__.c
+        self._waiting = [
+            self._rows.status == Status.RUNNABLE,
+            self._rows.blocked.is_(None),
+            self._rows.paused_at.is_(None),
+        ]
+        if queue is not None:
+            self._waiting.append(self._rows.queue == queue)
+        self._tally = Tally()
+
+    def run(self) -> Tally:
+        """Run until nothing is left."""
+        with self._binding.engine.begin() as conn:
+            leases.take_back(conn, self._binding.db, self._binding.catalogue.known())
+        while self._run_what_is_due() or (self._scheduled and self._let_the_next_be_due()):
+            pass
+        return self._tally
+
+    def _run_what_is_due(self) -> bool:
+        """Run each queue until it is empty; say whether there was anything to do."""
+        found = False
+        for queue in self._queues():
+            while one := self._claim(queue):
+                found = True
+                self._carry_out(one)
+        return found
+
+    def _queues(self) -> list[str]:
+        query = select(self._rows.queue).where(*self._waiting).distinct()
+        with self._binding.engine.begin() as conn:
+            return sorted(conn.scalars(query))
+
+    def _claim(self, queue: str) -> Claim | None:
+        """Claim the most urgent row of *queue* that is due."""
+        while True:
+            with self._binding.engine.begin() as conn:
+                claimed = claim(
+                    conn,
+                    self._binding.db,
+                    queue,
+                    1,
+                    worker=self._worker,
+                    ttl=self._binding.settings.lease_ttl,
+                    catalogue=self._binding.catalogue,
+                    binding=self._binding.name,
+                )
+            if claimed.claims or not claimed.again:
+                return claimed.claims[0] if claimed.claims else None
+
+    def _carry_out(self, one: Claim) -> None:
+        """Run a step and commit what came of it."""
+        if self._tally.steps >= self._limit:
+            self._give_back(one)
+            raise AssertionError(
+                f"{self._limit} steps ran and there is more to do, such as {one.fsm}.{one.step} of"
+                f" instance {one.id}; does it ever end? So far: {dict(self._tally)}"
+            )
+        step = one.step_spec
+        if step is not None and step.is_async:
+            finished: Finished = finish(self._executor.run_async(one))
+        else:
+            finished = self._executor.run(one)
+        while (error := self._commit(finished)) is not None:
+            finished = self._executor.recover(one, error)
+        stale = finished.kind == "lost" or (finished.committed and finished.committed.stale)
+        self._tally["stale" if stale else finished.kind] += 1
+        if finished.kind == "crashed" and finished.error is not None:
+            raise finished.error
+
+    def _commit(self, finished: Finished) -> Exception | None:
+        """Commit an outcome; return the error if the database refuses it."""
+        if finished.committed is not None or finished.kind == "lost":
+            return None
+        try:
+            with self._binding.engine.begin() as conn:
+                finished.committed = commit(
+                    conn, self._binding.db, self._worker, [finished], wait=True
+                )
+        except DBAPIError as error:
+            if not faults.is_refusal(error):
+                raise
+            return error
+        return None
+
+    def _give_back(self, one: Claim) -> None:
+        with self._binding.engine.begin() as conn:
+            leases.release(conn, self._binding.db, [one], self._worker, attempts=False)
+
+    def _let_the_next_be_due(self) -> bool:
+        """Move all that is scheduled forward, until the first of it is due; say if there is any."""
+        with self._binding.engine.begin() as conn:
+            return bring_forward(conn, self._rows.eligible_at, func.min, *self._waiting)
