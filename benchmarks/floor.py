@@ -1,4 +1,4 @@
-"""The floor: claim and complete batches of 100 with bare psycopg, on a table made for nothing else."""
+"""The floor: claim and complete batches of 100 with bare psycopg, on a table made for that alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ TABLE = """
         args jsonb NOT NULL DEFAULT '{}', result jsonb, done timestamptz);
     CREATE INDEX floor_claim ON floor (queue, due, id) WHERE state = 'available'
 """
+FILL = "INSERT INTO floor (args) SELECT jsonb_build_object('i', n) FROM generate_series(1, %s) n"
 CLAIM = """
     WITH due AS MATERIALIZED (
         SELECT id FROM floor WHERE queue = 'q' AND state = 'available' AND due <= now()
@@ -34,10 +35,7 @@ def rate(url: str, rows: int) -> float:
     """Return how many rows a second one connection claims and completes."""
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute(f"DROP TABLE IF EXISTS floor; {TABLE}")
-        conn.execute(
-            "INSERT INTO floor (args) SELECT jsonb_build_object('i', n) FROM generate_series(1, %s) n",
-            (rows,),
-        )
+        conn.execute(FILL, (rows,))
         conn.execute("VACUUM ANALYZE floor")
         began = time.monotonic()
         while claimed := conn.execute(CLAIM).fetchall():

@@ -1,4 +1,4 @@
-"""The machines that are measured: they do next to nothing, so that all that counts is the engine."""
+"""The machines that are measured: they do next to nothing, so that only the engine counts."""
 
 from __future__ import annotations
 
