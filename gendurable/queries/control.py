@@ -16,9 +16,11 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    false,
     func,
     literal_column,
     null,
+    or_,
     select,
     update,
 )
@@ -103,13 +105,15 @@ _mail = exists().where(
     signals.c.name == func.any(instances.c.awaits),
 )
 _pending = bindparam("pending", type_=Integer)
-_parked = case(
-    (and_(instances.c.ended_from == AWAITING_SIGNAL, ~_mail), AWAITING_SIGNAL),
-    (
-        and_(instances.c.ended_from == AWAITING_CHILDREN, _pending > literal_column("0")),
-        AWAITING_CHILDREN,
-    ),
-    else_=RUNNABLE,
+_ended_well = bindparam("ended_well", type_=Integer)
+_met = or_(
+    _pending == literal_column("0"),
+    _ended_well >= instances.c.quorum,
+    _ended_well + _pending < instances.c.quorum,
+)
+_waits = or_(
+    and_(instances.c.ended_from == AWAITING_SIGNAL, ~_mail),
+    and_(instances.c.ended_from == AWAITING_CHILDREN, func.coalesce(_met, false()).is_(false())),
 )
 
 #: Put an ended row back where it stood.
@@ -126,14 +130,14 @@ RETRY = Statement(
         instances.c.id == bindparam("target", type_=BigInteger), instances.c.ended_from.isnot(None)
     )
     .values(
-        status=_parked,
+        status=case((_waits, instances.c.ended_from), else_=RUNNABLE),
         ended_from=null(),
-        deadline=case((_parked == RUNNABLE, null()), else_=instances.c.deadline),
+        deadline=case((_waits, instances.c.deadline), else_=null()),
         attempt=literal_column("0"),
         crashes=literal_column("0"),
         visit=instances.c.visit + literal_column("1"),
-        children_pending=_pending,
-        children_done=bindparam("done", type_=Integer),
+        children_pending=case((_waits, _pending), else_=literal_column("0")),
+        children_done=_ended_well,
         eligible_at=NOW,
         updated_at=NOW,
     )
@@ -164,5 +168,6 @@ def retry(
     conn: Connection, db: Database, target: int, pending: int, done: int
 ) -> tuple[str, str] | None:
     """Put *target* back; return its (queue, status), None if it did not end that way."""
-    rows = db.rows(conn, RETRY, {"target": target, "pending": pending, "done": done})
+    parameters = {"target": target, "pending": pending, "ended_well": done}
+    rows = db.rows(conn, RETRY, parameters)
     return (rows[0][0], rows[0][1]) if rows else None

@@ -1,0 +1,212 @@
+"""What the schedules are played with: one machine, and the engine's functions, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+import gendurable as gd
+from gendurable.engine import leases
+from gendurable.engine.claim import claim
+from gendurable.engine.commit import commit
+from gendurable.engine.encode import encode
+from gendurable.engine.executor import Executor, Hooks
+from gendurable.engine.group import commit_after_parents, commit_group
+from gendurable.engine.nouns import Claim, Committed, Finished
+from gendurable.queries.claim import CLAIM
+from gendurable.state import load_state
+
+#: What the steps of ``Actor`` do in this test, by step: a call that returns an outcome.
+SCRIPT: dict[str, Callable[[Any, gd.Context], Any]] = {}
+
+
+class Actor(gd.FSM, name="races.Actor", history="off"):
+    """A machine that does what its test says; by default it ends at once."""
+
+    note: str = ""
+
+    @gd.step(initial=True)
+    def start(self, ctx: gd.Context) -> gd.Outcome:
+        return SCRIPT.get("start", lambda obj, ctx: gd.Done())(self, ctx)
+
+    @gd.step
+    def then(self, ctx: gd.Context) -> gd.Outcome:
+        return SCRIPT.get("then", lambda obj, ctx: gd.Done())(self, ctx)
+
+    def handle(self, error: Exception, ctx: gd.Context) -> gd.Outcome:
+        if "handle" in SCRIPT:
+            return SCRIPT["handle"](error, ctx)
+        return gd.Stop(error)
+
+
+class Mortal(gd.FSM, name="races.Mortal", max_crashes=2):
+    """A machine that survives one crash in a row."""
+
+    @gd.step
+    def start(self, ctx: gd.Context) -> gd.Outcome:
+        return SCRIPT["start"](self, ctx)
+
+
+class Play:
+    """The engine of one test: claim, run, commit, each when the schedule says so."""
+
+    def __init__(self, durable: gd.Durable) -> None:
+        self.durable = durable
+        self.db = durable.db
+        self.engine = durable.engine
+        #: Ids of signals that lie in the inbox of a parked row because its step had seen them.
+        self.unheeded = ""
+
+    @contextmanager
+    def _on(self, conn: Connection | None):
+        if conn is not None:
+            yield conn
+        else:
+            with self.engine.begin() as conn:
+                yield conn
+
+    def actor(self, **options: Any) -> int:
+        """Insert an actor; return its id."""
+        return int(self.durable.insert(Actor(), **options))
+
+    def claim(
+        self, conn: Connection | None = None, worker: str = "w", demand: int = 100, ttl: float = 30
+    ) -> list[Claim]:
+        """Claim for *worker*, in a transaction of its own unless *conn* has one."""
+        with self._on(conn) as conn:
+            return self.claimed(conn, worker, demand, ttl).claims
+
+    def claimed(self, conn: Connection, worker: str = "w", demand: int = 100, ttl: float = 30):
+        """Claim, and return all that the claim said."""
+        return claim(
+            conn,
+            self.db,
+            "default",
+            demand,
+            worker=worker,
+            ttl=ttl,
+            catalogue=self.durable.catalogue,
+        )
+
+    def one(self, worker: str = "w", ttl: float = 30) -> Claim:
+        """Claim the only row that can run."""
+        (found,) = self.claim(worker=worker, ttl=ttl)
+        return found
+
+    def run(self, claim: Claim, worker: str = "w") -> Finished:
+        """Run the step of a claim, as a worker does."""
+        hooks = Hooks(stopping=lambda claim: False, heartbeat=lambda claim: None)
+        return Executor(self.durable, worker, hooks).run(claim)
+
+    def say(self, claim: Claim, outcome: Any) -> Finished:
+        """Encode *outcome* as what the step of *claim* has said."""
+        awaited = [one.id for one in claim.signals if one.name in (claim.awaits or ())]
+        obj = load_state(claim.machine.cls, claim.state)
+        return encode(claim, obj, outcome, awaited=awaited, max_size=1_000_000)
+
+    def commit(
+        self,
+        *batch: Finished,
+        conn: Connection | None = None,
+        worker: str = "w",
+        wait: bool = False,
+    ) -> Committed:
+        """Commit in a transaction of its own, unless *conn* has one."""
+        with self._on(conn) as conn:
+            return commit(conn, self.db, worker, batch, wait=wait)
+
+    def group(self, *batch: Finished, worker: str = "w") -> Committed:
+        """Commit as the committer does."""
+        return commit_group(self.engine, self.db, worker, batch)
+
+    def behind_parents(self, *batch: Finished, worker: str = "w") -> Committed:
+        """Commit as the committer does at its second try for a held parent."""
+        return commit_after_parents(self.engine, self.db, worker, batch)
+
+    def step(self, outcome: Any = None) -> Committed:
+        """Claim the only row that can run and let it say *outcome*, or what its script says."""
+        claim = self.one()
+        return self.commit(self.run(claim) if outcome is None else self.say(claim, outcome))
+
+    def parked(self, names: str | Iterable[str] = "go", **options: Any) -> int:
+        """Insert an actor that waits for a signal; return its id."""
+        id = self.actor(**options)
+        (claim,) = [one for one in self.claim() if one.id == id]
+        self.commit(self.say(claim, gd.Await(names, then="then")))
+        return id
+
+    def family(self, count: int, **options: Any) -> tuple[int, list[Claim]]:
+        """Insert an actor that waits for *count* children; return its id and their claims."""
+        id = self.actor()
+        (claim,) = self.claim()
+        children = [Actor() for _ in range(count)]
+        self.commit(self.say(claim, gd.ScheduleChildren(children, then="then", **options)))
+        claims = self.claim()
+        assert len(claims) == count
+        return id, claims
+
+    def reap(self, conn: Connection | None = None):
+        """Sweep once, without grace for workers that still beat."""
+        with self._on(conn) as conn:
+            return leases.reap(conn, self.db, self.durable.catalogue, grace=0.0)
+
+    def fire(self, conn: Connection | None = None):
+        """Fire the deadlines that have passed."""
+        with self._on(conn) as conn:
+            return leases.fire_deadlines(conn, self.db)
+
+    def slow_claim(self, conn: Connection, worker: str = "slow") -> list[int]:
+        """Claim with a second between the snapshot and the first lock; return the ids claimed."""
+        sql = CLAIM.sql(self.db.schema).replace(
+            "statement_timestamp() ORDER BY gendurable.instances.eligible_at,",
+            "(SELECT statement_timestamp() FROM pg_sleep(1)) ORDER BY"
+            " gendurable.instances.eligible_at,",
+        )
+        assert "pg_sleep" in sql
+        parameters = {"in_queue": "default", "up_to": 100, "worker": worker, "ttl": 30.0}
+        rows = conn.exec_driver_sql(sql, parameters).all()
+        return [row.id for row in rows if row.started]
+
+    def asleep(self, eventually: Callable[..., None], conn: Connection) -> None:
+        """Wait until the backend of *conn* sleeps, its snapshot taken."""
+        pid = conn.connection.driver_connection.info.backend_pid
+        eventually(
+            lambda: self.rows(
+                "SELECT 1 FROM pg_stat_activity WHERE pid = :pid AND wait_event = 'PgSleep'",
+                pid=pid,
+            )
+        )
+
+    def row(self, id: int) -> Any:
+        """Return the committed row."""
+        return self.rows("SELECT * FROM gendurable.instances WHERE id = :id", id=id)[0]
+
+    def mail(self, id: int) -> list[tuple[int, str]]:
+        """Return (id, name) of what lies in the inbox."""
+        found = self.rows(
+            "SELECT id, name FROM gendurable.signals WHERE target_id = :id AND consumed_at IS NULL"
+            " ORDER BY id",
+            id=id,
+        )
+        return [tuple(one) for one in found]
+
+    def rows(self, sql: str, **parameters: Any) -> list[Any]:
+        """Run a query in a transaction of its own."""
+        with self.engine.begin() as conn:
+            return list(conn.execute(text(sql), parameters).all())
+
+    def change(self, sql: str, **parameters: Any) -> None:
+        """Change rows behind the engine's back, in a transaction of its own."""
+        with self.engine.begin() as conn:
+            conn.execute(text(sql), parameters)
+
+    def expire(self, *ids: int) -> None:
+        """Let the leases of some rows lapse."""
+        self.change(
+            "UPDATE gendurable.instances SET lease_expires_at = statement_timestamp()"
+            " - interval '1 hour' WHERE id = ANY(:ids)",
+            ids=list(ids),
+        )
