@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from sqlalchemy import create_engine, text
 
@@ -68,7 +69,7 @@ def main() -> None:
         engine.dispose()
         plain = url.replace("postgresql+psycopg://", "postgresql://")
         for _ in range(ROUNDS):
-            scenarios = {
+            scenarios: dict[str, Callable[[], float]] = {
                 "floor: rows claimed and completed": lambda: floor.rate(plain, JOBS),
                 "jobs": lambda: rate(url, Noop, JOBS, 1),
                 "steps of 5-step machines": lambda: rate(url, Five, MACHINES, STEPS),

@@ -1,4 +1,4 @@
-"""The floor: claim and complete batches of 100 with bare psycopg, on a table made for that alone."""
+"""The floor: claim and complete batches of 100 with bare psycopg, on a table of its own."""
 
 from __future__ import annotations
 

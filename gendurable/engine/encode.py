@@ -185,5 +185,7 @@ def document(finished: Finished, **late: Any) -> str:
     """Return the JSON object that the commit takes; *late* columns are known only there."""
     claim = finished.claim
     fields = {"id": claim.id, "claim_seq": claim.claim_seq, **finished.fields, **late}
+    if claim.adopted:
+        fields["fsm_version"] = claim.fsm_version
     result = f',"result":{finished.result}' if finished.result is not None else ""
     return f'{_dumps(fields)[:-1]},"state":{finished.state}{result}}}'

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -84,7 +85,10 @@ def _drive(trip: Calls) -> Finished:
             finished: Finished = end.value
             return finished
         try:
-            value, send = call(), trip.send
+            value = call()
+            if isawaitable(value):  # an upgrade has led from a sync step to an async one
+                value = asyncio.run(_wait_for(value))
+            send = trip.send
         except BaseException as error:
             value, send = error, trip.throw
 
@@ -106,3 +110,7 @@ async def _drive_async(trip: Calls) -> Finished:
             send = trip.send
         except BaseException as error:
             value, send = error, trip.throw
+
+
+async def _wait_for(value: Awaitable[Any]) -> Any:
+    return await value

@@ -17,6 +17,7 @@ class Claim:
     """A row that this worker owns: as the database gave it, with its inbox and its machine."""
 
     __slots__ = (
+        "adopted",
         "attempt",
         "awaits",
         "claim_seq",
@@ -70,6 +71,7 @@ class Claim:
     eligible_at: datetime
     signals: Signals
     machine: Machine
+    adopted: bool  # an older version's row, upgraded: its commit writes the version too
     recovered: bool  # ``handle`` has had its word on this execution
 
     def __init__(self, row: Any, signals: Signals, machine: Machine) -> None:
@@ -103,7 +105,14 @@ class Claim:
         self.claim_seq = seq + 1  # the row is as it was locked; claiming it gave the next number
         self.signals = signals
         self.machine = machine
+        self.adopted = False
         self.recovered = False
+
+    @property
+    def spent(self) -> bool:
+        """Whether one more crash would spend the budget."""
+        budget = self.machine.max_crashes
+        return budget is not None and self.crashes + 1 >= budget
 
     @property
     def step_spec(self) -> Step | None:
@@ -147,7 +156,7 @@ class Finished:
     @property
     def ends(self) -> bool:
         """Whether the instance ends with this, so that its parent's barrier counts it."""
-        return self.kind in ("done", "stop")
+        return self.kind in ("done", "stop") or (self.kind == "crashed" and self.claim.spent)
 
 
 @dataclass(slots=True)

@@ -62,6 +62,7 @@ class Trip:
             except Exception as error:
                 return self._invalid(error)
             step = claim.machine.steps[claim.step]
+            self._scope.is_async = step.is_async
             ctx = self._context(obj, self._awaited, claim.signals)
             if events.step_start.receivers:
                 self._tell(events.step_start)
@@ -216,6 +217,7 @@ def _load(claim: Claim) -> FSM:
         state, claim.step = machine.upgrade(claim.fsm_version, json.loads(claim.state), claim.step)
         claim.state = json.dumps(state)
         claim.fsm_version = machine.version
+        claim.adopted = True
     obj: FSM = load_state(machine.cls, claim.state)
     return obj
 

@@ -73,6 +73,7 @@ _batch = document(
     "batch",
     id=BigInteger,
     claim_seq=BigInteger,
+    fsm_version=Integer,
     status=Text,
     step=Text,
     state=JSONB,
@@ -104,6 +105,7 @@ _written = (
     .values(
         DISOWNED
         | {
+            "fsm_version": func.coalesce(_batch.c.fsm_version, instances.c.fsm_version),
             "status": _batch.c.status.cast(_status),
             "step": _batch.c.step,
             "state": _batch.c.state,

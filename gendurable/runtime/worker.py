@@ -14,7 +14,10 @@ from threading import Lock, Thread, current_thread, main_thread
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
-from gendurable import events
+from sqlalchemy.exc import SQLAlchemyError
+
+from gendurable import events, migrations
+from gendurable.engine.faults import is_lost
 from gendurable.runtime.connections import check_pool
 from gendurable.runtime.crew import Crew
 from gendurable.runtime.health import Health, HealthServer
@@ -86,6 +89,7 @@ class Worker:
     def start(self) -> None:
         """Start working, on threads that never keep the process from exiting."""
         name = self.name
+        self._check_schema()
         with self._lock:
             if self._crew is not None:
                 raise RuntimeError(f"worker {name} runs already")
@@ -135,6 +139,15 @@ class Worker:
         self._leave.put(reason)
         if not self._running and self._crew is not None:
             Thread(target=self.stop, name="gendurable-drain", daemon=True).start()
+
+    def _check_schema(self) -> None:
+        """Refuse a schema that is missing or too old; a database that is away is waited for."""
+        try:
+            with self._binding.engine.begin() as conn:
+                migrations.check(conn, self._binding.settings.schema)
+        except SQLAlchemyError as error:
+            if not is_lost(error):
+                raise
 
     def _forked(self) -> None:
         """Begin anew in this process; what the parent's threads held is not ours."""

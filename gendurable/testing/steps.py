@@ -154,5 +154,6 @@ def _claim(machine: Machine, step: Step, attempt: int) -> Claim:
         setattr(claim, name, None)
     claim.machine, claim.fsm, claim.fsm_version = machine, machine.name, machine.version
     claim.step, claim.attempt = step.name, attempt
+    claim.adopted = claim.recovered = False
     claim.id, claim.visit, claim.round, claim.claim_seq, claim.weight = 1, 0, 0, 1, 1
     return claim
