@@ -53,7 +53,7 @@ def receive(session: Session, order: Order, payment_id: str, amount: int) -> boo
     """Book money that came in; False if this payment is in the books already."""
     if session.get(Payment, payment_id) is not None:
         return False
-    order.payments.append(Payment(id=payment_id, amount=amount))
+    order.payments.append(Payment(id=payment_id, amount=amount, refunded=0))
     _enter(session, order, "cash", "deposits", amount, f"payment {payment_id}")
     return True
 

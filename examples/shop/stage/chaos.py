@@ -6,13 +6,17 @@ import random
 import threading
 import time
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, TextClause, text
 
 from examples.shop.stage.processes import Service
 
-#: A worker is killed while it works; one that found no work for so long is killed anyway.
-PATIENCE = 2.0
+#: A worker is killed while it works; one that finds no work for so long is killed anyway.
+PATIENCE = 1.0
 
+#: Longer than a worker needs to come up on a machine that has much else to do.
+STARTING = 15.0
+
+UP = text("SELECT count(*) FROM gendurable.nodes WHERE name LIKE :name")
 BUSY = text(
     "SELECT count(*) FROM gendurable.instances WHERE status = 'executing' AND locked_by LIKE :name"
 )
@@ -41,21 +45,22 @@ class Chaos:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            self._wait_until_busy()
-            if self._over.wait(self._dice.uniform(0, 0.3)):
+            self._wait_for(UP, STARTING)
+            self._wait_for(BUSY, PATIENCE)
+            if self._over.wait(self._dice.uniform(0, 0.02)):
                 return
-            pid = self._victim.pid
             self._victim.kill()
             self.kills += 1
-            self.torn += self._held_by(pid)
+            self.torn += self._count(BUSY)
             self._victim.start()
 
-    def _wait_until_busy(self) -> None:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and not self._held_by(self._victim.pid):
-            if self._over.wait(0.05):
+    def _wait_for(self, question: TextClause, patience: float) -> None:
+        """Return when the answer is more than 0, patience is at its end, or all is over."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end and not self._count(question):
+            if self._over.wait(0.02):
                 return
 
-    def _held_by(self, pid: int | None) -> int:
+    def _count(self, question: TextClause) -> int:
         with self._engine.connect() as connection:
-            return connection.scalar(BUSY, {"name": f"%{pid}%"}) or 0
+            return connection.scalar(question, {"name": f"%:{self._victim.pid}:%"}) or 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from gendurable.testing.server import Server
 LEASE = 3
 
 WORKER = [
-    *("-m", "gendurable", "worker", "examples.shop.db:durable"),
+    *("-m", "gendurable.cli", "worker", "examples.shop.db:durable"),
     *("-q", "checkout=4", "-q", "ship=8"),
 ]
 
@@ -75,18 +73,6 @@ def company(seed: int, logs: Path) -> Iterator[Company]:
             service.start()
             wait_until_up(service, url)
         yield Company(engine, shop, carrier, services[2], services[3], services)
-
-
-@contextmanager
-def log_directory() -> Iterator[Path]:
-    """Give a directory for the logs; it stays if the show ends in an error."""
-    logs = Path(tempfile.mkdtemp(prefix="gendurable-shop-"))
-    try:
-        yield logs
-    except Exception as error:
-        error.add_note(f"the logs of all processes are in {logs}")
-        raise
-    shutil.rmtree(logs)
 
 
 def _stock(engine: Engine) -> None:

@@ -25,11 +25,17 @@ class Customers:
         self.answers: Counter[int] = Counter()
         self._paying: set[str] = set()
 
-    def set_out(self, journeys: list[Journey]) -> None:
-        """Let everybody come when it is their time."""
+    def set_out(self, journeys: list[Journey], may_come: Callable[[Journey], bool]) -> None:
+        """Let everybody come when it is their time and *may_come* has nothing against it."""
         for one in journeys:
-            for _ in range(one.clicks):
-                self._timeline.after(one.at, partial(self._order, one))
+            self._timeline.after(one.at, partial(self._come, one, may_come))
+
+    def _come(self, one: Journey, may_come: Callable[[Journey], bool]) -> None:
+        if not may_come(one):
+            self._timeline.after(0.2, partial(self._come, one, may_come))
+            return
+        for _ in range(one.clicks):
+            self._timeline.after(0, partial(self._order, one))
 
     def _order(self, one: Journey) -> None:
         wish = {"cart": one.cart, "customer": one.customer, "lines": one.lines}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +19,7 @@ from sqlalchemy import text
 from examples.shop.stage import plan
 from examples.shop.stage.audit import Check, Outside, audit
 from examples.shop.stage.chaos import Chaos
-from examples.shop.stage.company import LEASE, Company, company, log_directory
+from examples.shop.stage.company import LEASE, Company, company
 from examples.shop.stage.customers import Customers
 from examples.shop.stage.display import Display, look
 from examples.shop.stage.provider import Provider
@@ -54,7 +56,10 @@ class Show:
     def _play(self, stage: Company, timeline: Timeline, provider: Provider, chaos: Chaos) -> None:
         """Let customers and chaos loose; return when all is quiet again."""
         display = Display(self._console, len(self._ends))
-        Customers(stage.shop, provider, timeline).set_out(self._journeys)
+        pace = self._options.kills / self._options.seconds
+        Customers(stage.shop, provider, timeline).set_out(
+            self._journeys, may_come=lambda one: chaos.kills >= one.at * pace - 1
+        )
         deadline = time.monotonic() + self._options.patience
         time.sleep(CLOSED)
         stage.steady.start()
@@ -94,7 +99,7 @@ class Show:
             now = look(connection)
             answers = audit(connection, outside)
             crashes = connection.scalar(
-                text("SELECT count(*) FROM gendurable.transitions WHERE kind = 'crash'")
+                text("SELECT count(*) FROM gendurable.transitions WHERE kind = 'crashed'")
             )
         self._say("\n[bold]The audit[/], differences on the left")
         differences = self._list(answers)
@@ -129,15 +134,23 @@ class Show:
 def main(arguments: list[str] | None = None) -> int:
     """Run the show; the exit status is 0 if nothing differs."""
     parser = argparse.ArgumentParser(prog="python -m examples.shop", description=__doc__)
-    parser.add_argument("--orders", type=int, default=300, help="carts that are sent")
+    parser.add_argument("--orders", type=int, default=400, help="carts that are sent")
     parser.add_argument("--seconds", type=float, default=40, help="how long orders come in")
+    parser.add_argument("--kills", type=int, default=22, help="customers wait for so many kills")
     parser.add_argument("--seed", type=int, default=2026, help="of all that is drawn by chance")
     parser.add_argument("--patience", type=float, default=240, help="give up after so many seconds")
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    with log_directory() as logs:
-        return min(Show(options, Console()).run(logs), 1)
+    logs, differences = Path(tempfile.mkdtemp(prefix="gendurable-shop-")), None
+    try:
+        differences = Show(options, Console()).run(logs)
+    finally:
+        if differences == 0:
+            shutil.rmtree(logs)
+        else:
+            print(f"The logs of all processes are in {logs}.", file=sys.stderr)
+    return min(differences, 1)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -28,11 +28,11 @@ SELECT * FROM (
     UNION ALL
     SELECT t.inserted_at, 3, 'crash', i.fsm || '.' || t.step, i.state ->> 'sku'
     FROM gendurable.transitions t JOIN gendurable.instances i ON i.id = t.instance_id
-    WHERE t.instance_id IN (SELECT id FROM family) AND t.kind = 'crash'
+    WHERE t.instance_id IN (SELECT id FROM family) AND t.kind = 'crashed'
     UNION ALL
     SELECT t.inserted_at, 3, 'error', i.state ->> 'sku', t.error
     FROM gendurable.transitions t JOIN gendurable.instances i ON i.id = t.instance_id
-    WHERE t.instance_id IN (SELECT id FROM family) AND t.kind <> 'crash' AND t.error IS NOT NULL
+    WHERE t.instance_id IN (SELECT id FROM family) AND t.kind <> 'crashed' AND t.error IS NOT NULL
     UNION ALL
     SELECT p.sent_at, 4, 'parcel', l.sku, p.tracking
     FROM parcels p JOIN order_lines l ON l.id = p.line_id WHERE l.order_id = :id
@@ -46,7 +46,7 @@ SELECT * FROM (
 
 HEAD = text("""
 SELECT o.placed_at, o.customer, sum(l.quantity * l.price) AS total,
-       string_agg(l.quantity || ' ' || p.name, ', ' ORDER BY p.name) AS goods
+       string_agg(l.quantity || ' × ' || p.name, ', ' ORDER BY p.name) AS goods
 FROM orders o JOIN order_lines l ON l.order_id = o.id JOIN products p ON p.sku = l.sku
 WHERE o.id = :id GROUP BY o.id
 """)
@@ -58,7 +58,7 @@ WITH hits AS (
     FROM gendurable.transitions t
     JOIN gendurable.instances i ON i.id = t.instance_id
     LEFT JOIN gendurable.instances parent ON parent.id = i.parent_id
-    WHERE t.kind = 'crash' GROUP BY 1
+    WHERE t.kind = 'crashed' GROUP BY 1
 )
 SELECT id FROM (
     (SELECT 1 AS scene, o.id FROM orders o JOIN hits ON hits.key = 'order:' || o.id
@@ -119,7 +119,8 @@ def _sentence(row: RowMapping) -> str:
             said = {"known": "again; it is known", "refunded": "too late: refunded at once"}
             return f"the webhook {word} arrives {said.get(more, 'and is booked')}"
         case "crash":
-            return f"kill -9 in the middle of {word}{f' ({more})' if more else ''}; it runs again"
+            where = f"{word} ({more})" if more else word
+            return f"its worker was killed in {where} and the lease is over: it runs again"
         case "error":
             return f"the carrier on {word}: {more}"
         case "parcel":

@@ -65,7 +65,7 @@ def test_the_timeline_is_over_when_everything_is_done():
 def test_a_short_show_ends_without_differences():
     """``make demo`` in small: real processes, real kills, and nothing lost or doubled."""
     show = subprocess.run(
-        [sys.executable, "-m", "examples.shop", "--orders=60", "--seconds=8"],
+        [sys.executable, "-m", "examples.shop", "--orders=60", "--seconds=6", "--kills=3"],
         cwd=ROOT,
         capture_output=True,
         text=True,
