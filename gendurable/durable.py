@@ -30,7 +30,7 @@ from gendurable.runtime.waiter import wait
 from gendurable.runtime.worker import Worker
 from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
 from gendurable.signals import Signal, payload_json, signal_name
-from gendurable.spawn import LIVE, Key, Scope, Spawn, check_name
+from gendurable.spawn import LIVE, Key, Scope, Spawn, check_name, check_priority
 
 #: What names an instance: its id, its correlation key, or the handle that its insert gave.
 Target = int | str | Handle
@@ -295,6 +295,47 @@ class Durable:
             work.queues |= control.retry(
                 work.conn, self.db, goal, by=by, reason=reason, me=me(self)
             )
+
+    def reschedule(
+        self,
+        target: Target,
+        *,
+        at: datetime | None = None,
+        delay: Duration | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        session: Caller = None,
+        by: str | None = None,
+    ) -> None:
+        """Change when a live instance runs (while it waits for its turn), its priority or queue.
+
+        Raises:
+            NoTarget: it has ended, or is not there.
+            InvalidInput: nothing is to be changed, or a value is not acceptable.
+        """
+        goal = _target(target)
+        if at is None and delay is None and priority is None and queue is None:
+            raise InvalidInput("reschedule: give at=, delay=, priority= or queue=")
+        if at is not None and (delay is not None or at.utcoffset() is None):
+            raise InvalidInput(f"at={at!r} must have a time zone, and goes without delay=")
+        if priority is not None:
+            check_priority(priority, "priority")
+        if queue is not None:
+            check_name(queue, "queue")
+        wait_for = None if delay is None else seconds(delay, "delay", InvalidInput)
+        with working(self, session) as work:
+            found = control.reschedule(
+                work.conn,
+                self.db,
+                goal,
+                due=at,
+                delay=wait_for,
+                queue=queue,
+                priority=priority,
+                by=by,
+                me=me(self),
+            )
+            work.queues.add(found)
 
     def wait(
         self,

@@ -15,6 +15,7 @@ from gendurable.state import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -117,6 +118,40 @@ def retry(
         children.join_round(conn, db, row.parent_id, row.parent_round, 1)
     record(conn, db, "retried", [row], by, reason)
     return {answer[0]} if answer[1] == "runnable" else set()
+
+
+def reschedule(
+    conn: Connection,
+    db: Database,
+    target: int | str,
+    *,
+    due: datetime | None,
+    delay: float | None,
+    queue: str | None,
+    priority: int | None,
+    by: str | None = None,
+    me: int | None = None,
+) -> str:
+    """Change when, and in which queue and order, a live instance runs; return its queue.
+
+    Raises:
+        NoTarget: it has ended, or is not there.
+        InvalidInput: a time is given for one that is not waiting for its turn.
+    """
+    row = locked(conn, db, target)
+    refuse_self([row.id], me, "reschedule")
+    if row.status in LIVE and row.status != "runnable" and (due is not None or delay is not None):
+        raise InvalidInput(
+            f"instance {row.id} is {row.status}: at= and delay= are for one that waits for its"
+            " turn; priority= and queue= may be changed"
+        )
+    found = control.reschedule(
+        conn, db, row.id, due=due, delay=delay, queue=queue, priority=priority
+    )
+    if found is None:
+        raise no_target(target)
+    record(conn, db, "rescheduled", [row], by, None)
+    return found
 
 
 def adopt(conn: Connection, db: Database, parent: int | str, me: int | None) -> Any:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    DateTime,
+    Double,
     Integer,
+    SmallInteger,
     Text,
     and_,
     bindparam,
@@ -38,7 +42,7 @@ from gendurable.queries.parts import (
     instances,
     signals,
 )
-from gendurable.queries.statement import Database, Statement, array, document, records
+from gendurable.queries.statement import Database, Statement, array, document, records, seconds
 
 _ending = document("ending", "rows", id=BigInteger, error=Text)
 
@@ -145,6 +149,30 @@ RETRY = Statement(
 )
 
 
+#: Change when, and in which queue and order, a locked live row runs.
+#:
+#: Index   instances_pkey
+#: Locks   held already
+#: Race    none under that lock; an outcome keeps queue and priority unless it names others
+#: Why     what is null stays as it is
+RESCHEDULE = Statement(
+    "control.reschedule",
+    update(instances)
+    .where(instances.c.id == bindparam("target", type_=BigInteger), IS_LIVE)
+    .values(
+        queue=func.coalesce(bindparam("to_queue", type_=Text), instances.c.queue),
+        priority=func.coalesce(bindparam("to_priority", type_=SmallInteger), instances.c.priority),
+        eligible_at=func.coalesce(
+            bindparam("due", type_=DateTime(timezone=True)),
+            NOW + seconds(bindparam("delay", type_=Double)),
+            instances.c.eligible_at,
+        ),
+        updated_at=NOW,
+    )
+    .returning(instances.c.queue),
+)
+
+
 def _rows(errors: dict[int, str]) -> str:
     return records(json.dumps({"id": id, "error": error}) for id, error in sorted(errors.items()))
 
@@ -171,3 +199,19 @@ def retry(
     parameters = {"target": target, "pending": pending, "ended_well": done}
     rows = db.rows(conn, RETRY, parameters)
     return (rows[0][0], rows[0][1]) if rows else None
+
+
+def reschedule(
+    conn: Connection,
+    db: Database,
+    target: int,
+    *,
+    due: datetime | None,
+    delay: float | None,
+    queue: str | None,
+    priority: int | None,
+) -> str | None:
+    """Change a locked live row; return the queue it is in, None if it does not live."""
+    parameters = {"due": due, "delay": delay, "to_queue": queue, "to_priority": priority}
+    rows = db.rows(conn, RESCHEDULE, {"target": target} | parameters)
+    return rows[0][0] if rows else None
