@@ -1,0 +1,116 @@
+"""The application that is killed, stopped and cut off: machines whose every effect is counted."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy import create_engine, text
+
+import gendurable as gd
+from gendurable import events
+
+TABLES = (
+    "CREATE TABLE effects (kind text, instance bigint, n int)",
+    "CREATE TABLE attempts (instance bigint, attempt int, claims bigint)",
+    "CREATE TABLE gates (instance bigint, attempt int)",
+    "CREATE TABLE stale (instance bigint)",
+)
+EFFECT = text("INSERT INTO effects VALUES (:kind, :instance, :n)")
+
+
+class Inside(gd.FSM, name="chaos.inside", max_crashes=None):
+    """Five steps, each of which leaves a row in the transaction of its outcome."""
+
+    n: int = 0
+
+    @gd.step(initial=True)
+    def go(self, ctx: gd.Context) -> gd.Outcome:
+        ctx.session.execute(EFFECT, {"kind": "inside", "instance": ctx.id, "n": self.n})
+        return _next(self, ctx)
+
+
+class Outside(gd.FSM, name="chaos.outside", max_crashes=None):
+    """The same, but each row is committed on a connection of its own."""
+
+    n: int = 0
+
+    @gd.step(initial=True)
+    def go(self, ctx: gd.Context) -> gd.Outcome:
+        with ctx.durable.engine.begin() as conn:
+            conn.execute(EFFECT, {"kind": "outside", "instance": ctx.id, "n": self.n})
+        return _next(self, ctx)
+
+
+def _next(machine: Any, ctx: gd.Context) -> gd.Outcome:
+    time.sleep(0.01)  # a step that takes its time, so that deaths find it at work
+    machine.n += 1
+    return gd.Done() if machine.n == 5 else gd.Next(machine.go)
+
+
+class Gather(gd.FSM, name="chaos.gather"):
+    """Gathers numbers from signals until it has as many as it wants."""
+
+    wanted: int
+    numbers: list[int] = Field(default_factory=list)
+
+    @gd.step(initial=True)
+    def start(self, ctx: gd.Context) -> gd.Outcome:
+        return gd.Await("number", then=self.take)
+
+    @gd.step
+    def take(self, ctx: gd.Context) -> gd.Outcome:
+        self.numbers += [signal.payload for signal in ctx.awaited]
+        if len(self.numbers) >= self.wanted:
+            return gd.Done(self.numbers)
+        return gd.Await("number", then=self.take, consume=True)
+
+
+class Gate(gd.FSM, name="chaos.gate", max_crashes=None):
+    """Says that it has begun, waits until it is let through, and returns which attempt it was."""
+
+    @gd.step(initial=True)
+    def start(self, ctx: gd.Context) -> gd.Outcome:
+        here = {"instance": ctx.id, "attempt": ctx.attempt}
+        with ctx.durable.engine.begin() as conn:
+            conn.execute(
+                text(
+                    "INSERT INTO attempts SELECT :instance, :attempt, claim_seq"
+                    " FROM gendurable.instances WHERE id = :instance"
+                ),
+                here,
+            )
+        open_ = text("SELECT 1 FROM gates WHERE instance = :instance AND attempt = :attempt")
+        while True:
+            with ctx.durable.engine.begin() as conn:
+                if conn.scalar(open_, here):
+                    return gd.Done(ctx.attempt)
+            time.sleep(0.01)
+
+
+def bind(url: str) -> gd.Durable:
+    """Bind the machines to the database at *url*, with leases that lapse soon."""
+    engine = create_engine(url, pool_size=20, max_overflow=10)
+    return gd.bind(engine, lease_ttl=2, heartbeat_interval=0.5, poll_max=1)
+
+
+def serve(url: str, settings: dict[str, Any]) -> None:
+    """Be a worker process, which writes down what came too late."""
+    durable = bind(url)
+
+    @events.outcome_stale.connect
+    def note(sender: str, **fields: Any) -> None:
+        with durable.engine.begin() as conn:
+            conn.execute(text("INSERT INTO stale VALUES (:id)"), {"id": fields["id"]})
+
+    worker = durable.worker(queues={"default": 5}, gc=False, **settings)
+    sys.exit(worker.run())
+
+
+def send(url: str, targets: list[int], numbers: range) -> None:
+    """Be a process that sends numbers, each in a transaction of its own, to one of *targets*."""
+    durable = bind(url)
+    for number in numbers:
+        durable.signal(targets[number % len(targets)], "number", number)

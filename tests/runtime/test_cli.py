@@ -1,0 +1,135 @@
+"""The worker from a shell: it names what is wrong, serves queues, and drains when told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+import gendurable as gd
+
+APP = """
+import os, time
+from sqlalchemy import create_engine, text
+import gendurable as gd
+
+class Work(gd.Job, name="cli.work"):
+    seconds: float = 0
+
+    def perform(self, ctx):
+        time.sleep(self.seconds)
+        return ctx.attempt
+
+durable = gd.bind(create_engine(os.environ["CLI_URL"]))
+small = gd.bind(create_engine(os.environ["CLI_URL"], pool_size=5, max_overflow=0))
+nothing = None
+"""
+
+
+class Work(gd.Job, name="cli.work"):
+    """As the application declares it."""
+
+    seconds: float = 0
+
+    def perform(self, ctx):
+        return ctx.attempt
+
+
+@pytest.fixture
+def run(tmp_path: Path, url: str):
+    """Run ``gendurable`` in a directory that holds an application; it ends with the test."""
+    (tmp_path / "myapp.py").write_text(APP)
+    started = []
+
+    def run(*arguments: str) -> subprocess.Popen:
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "gendurable.cli", *arguments],
+                cwd=tmp_path,
+                env={**os.environ, "CLI_URL": url},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def names(engine) -> set[str]:
+    with engine.connect() as conn:
+        return set(conn.scalars(text("SELECT name FROM gendurable.nodes")))
+
+
+class TestWorker:
+    def test_serves_queues_until_it_is_told_to_stop(self, run, durable):
+        """It runs what is in its queues; SIGTERM drains it, and the status is 0."""
+        process = run("worker", "myapp:durable", "-q", "default=2", "-q", "mail=1")
+
+        handles = [durable.insert(Work(), queue=queue) for queue in ("default", "mail")]
+
+        assert [durable.wait(one, 20, "terminal").status for one in handles] == ["done"] * 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+    def test_a_second_signal_ends_it_at_once(self, run, durable, engine, eventually):
+        """Whoever cannot wait for running steps asks twice."""
+        process = run("worker", "myapp:durable", "-q", "default=2")
+        handle = durable.insert(Work(seconds=60))
+        eventually(lambda: durable.instance(handle).status == "executing", 20)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(4) > 128
+
+    def test_rows_of_a_child_that_is_killed_go_back_at_once(self, run, durable, engine, eventually):
+        """The supervisor sees a child end: its rows do not wait out a lease of 30 seconds."""
+        process = run("worker", "myapp:durable", "-q", "default=2", "--processes", "2")
+        eventually(lambda: len(names(engine)) == 2, 20)
+        handle = durable.insert(Work(seconds=1))
+        eventually(lambda: durable.instance(handle).status == "executing", 20)
+        victim = durable.instance(handle).locked_by
+
+        os.kill(int(victim.split(":")[1]), signal.SIGKILL)
+
+        assert durable.wait(handle, 20, "terminal").result == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["nowhere:durable"], "no module named 'nowhere'"),
+            (["myapp:missing"], "'myapp' has no 'missing'"),
+            (["myapp:nothing"], "which gendurable.bind() did not make"),
+            (["myapp:durable", "-q", "default"], "should look like default=10"),
+            (["myapp:small", "-q", "default=2"], "room for 5 connections"),
+        ],
+    )
+    def test_says_what_is_wrong(self, run, arguments, message):
+        """Mistakes end it with a sentence and no traceback."""
+        process = run("worker", *arguments)
+
+        output, _ = process.communicate(timeout=20)
+
+        assert message in output
+        assert "Traceback" not in output
+        assert process.returncode != 0
+
+    def test_an_application_that_does_not_import_shows_why(self, run, tmp_path):
+        """A module missing inside of the application is the application's own error."""
+        (tmp_path / "myapp.py").write_text("import no_such_module")
+        process = run("worker", "myapp:durable")
+
+        output, _ = process.communicate(timeout=20)
+
+        assert "No module named 'no_such_module'" in output
