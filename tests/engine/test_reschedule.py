@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import gendurable as gd
 import pytest
+
+import gendurable as gd
 from gendurable.testing import drain
 
 
