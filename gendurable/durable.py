@@ -91,7 +91,9 @@ class Durable:
     ) -> None:
         #: The engine's own transactions are READ COMMITTED, whatever the application's are.
         self.engine: Engine = engine.execution_options(isolation_level="READ COMMITTED")
-        self.async_engine = async_engine
+        self.async_engine = async_engine and async_engine.execution_options(
+            isolation_level="READ COMMITTED"
+        )
         self.settings = settings
         self.catalogue = catalogue
         self.name = settings.name

@@ -123,6 +123,12 @@ class Scope:
 
     def _begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
         """At every begin, since a rollback of the author's undoes what the first one set."""
+        driver: Any = conn.connection.driver_connection
+        if driver.autocommit:
+            raise RuntimeError(
+                "session_factory makes sessions in AUTOCOMMIT mode, which would commit without the"
+                " outcome of the step: give it an engine with another isolation level"
+            )
         name = leases.session_name(self.durable.db, self.claim.id, self.claim.claim_seq)
         conn.exec_driver_sql(
             "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"

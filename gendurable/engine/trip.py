@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: How often a step runs again after a deadlock before that is an error of the step.
 DEADLOCKS = 5
-#: The first and the longest wait, in seconds, for a database that is away.
+#: The first and the longest wait, in seconds, after a connection was lost.
 FIRST, LONGEST = 0.05, 2.0
 
 #: Yields calls to make, is sent their results, returns what came of the claim.
@@ -43,7 +43,7 @@ Calls: TypeAlias = Generator[Callable[[], Any], Any, Finished]
 class Trip:
     """Runs one claim in one scope."""
 
-    __slots__ = ("_awaited", "_began", "_binding", "_claim", "_deadlocks", "_scope")
+    __slots__ = ("_awaited", "_began", "_binding", "_claim", "_deadlocks", "_delay", "_scope")
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -52,6 +52,7 @@ class Trip:
         self._awaited = _awaited(scope.claim)
         self._began = time.monotonic()
         self._deadlocks = 0
+        self._delay = FIRST
 
     def run(self) -> Calls:
         """Run the step; again, from the state it started with, after the database's own faults."""
@@ -145,21 +146,29 @@ class Trip:
         """Wait until the database is back; say whether the row is no longer ours.
 
         Then it was committed, the answer being lost, or somebody else has it: nothing is left to
-        do. It is locked to find out, since the lost commit may still be on its way.
+        do.
         """
-        claim, scope = self._claim, self._scope
-        delay = FIRST
-        while not scope.stopping:
+        while True:
+            delay, self._delay = self._delay, min(self._delay * 2, LONGEST)
+            yield lambda: asyncio.sleep(delay) if self._scope.is_async else time.sleep(delay)  # noqa: B023
             try:
-                with self._binding.engine.begin() as conn:
-                    found = outcomes.lock(conn, self._binding.db, [claim.id], wait=True)
-                return found.get(claim.id) != (scope.worker, claim.claim_seq)
+                return not (yield self._look)
             except DBAPIError as error:
                 if not (faults.is_lost(error) or faults.is_transient(error)):
                     raise
-            yield lambda: asyncio.sleep(delay) if scope.is_async else time.sleep(delay)  # noqa: B023
-            delay = min(delay * 2, LONGEST)
-        return True
+            if self._scope.stopping:
+                return True
+
+    def _look(self) -> Any:
+        """Return whether the row is still ours, from a thread of its own if this is a loop."""
+        return asyncio.to_thread(self._owned) if self._scope.is_async else self._owned()
+
+    def _owned(self) -> bool:
+        """Whether the row is still ours; locked, since a lost commit may still be on its way."""
+        claim = self._claim
+        with self._binding.engine.begin() as conn:
+            found = outcomes.lock(conn, self._binding.db, [claim.id], wait=True)
+        return found.get(claim.id) == (self._scope.worker, claim.claim_seq)
 
     def _context(self, obj: FSM, awaited: Signals, signals: Signals) -> Context:
         claim = self._claim
