@@ -10,7 +10,7 @@ from gendurable.engine import crash
 from gendurable.engine.barrier import count_barriers
 from gendurable.engine.encode import document
 from gendurable.engine.nouns import Committed, Finished
-from gendurable.engine.spawning import adopted, numbered
+from gendurable.engine.spawning import CHUNK, adopted, numbered
 from gendurable.queries import children, enqueue, leases, outcomes, signals
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gendurable.queries.statement import Database
-
-#: Rows that one INSERT of children takes.
-CHUNK = 10_000
 
 
 def commit(

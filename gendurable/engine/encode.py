@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gendurable.engine.limits import refuse
 from gendurable.engine.nouns import Claim, Finished
-from gendurable.engine.spawning import encode_child
+from gendurable.engine.spawning import encode_child, in_key_order
 from gendurable.errors import InvalidOutcome
 from gendurable.outcomes import (
     KEEP,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gendurable.fsm import FSM
+    from gendurable.spawn import Spawn
 
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -129,10 +130,11 @@ def _children(finished: Finished, outcome: ScheduleChildren, max_size: int) -> N
     fields["timeout"] = outcome.timeout
     fields["quorum"] = outcome.quorum
     fields["round"] = finished.claim.round + 1
-    finished.children = [encode_child(spawn, max_size) for spawn in outcome.children]
-    finished.keyed = any(spawn.correlation_key is not None for spawn in outcome.children)
+    children = cast("tuple[Spawn, ...]", outcome.children)  # it was made one at birth
+    finished.children = [encode_child(children[n], max_size) for n in in_key_order(children)]
+    finished.keyed = any(spawn.correlation_key is not None for spawn in children)
     finished.child_queues = frozenset(
-        spawn.queue or type(spawn.obj).__machine__.queue for spawn in outcome.children
+        spawn.queue or type(spawn.obj).__machine__.queue for spawn in children
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gendurable.engine.spawning import adopted, encode_row, numbered
+from gendurable.engine.spawning import CHUNK, adopted, encode_row, in_key_order, numbered
 from gendurable.errors import DuplicateInstance
 from gendurable.queries import enqueue as query
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from gendurable.queries.statement import Database
     from gendurable.spawn import Spawn
 
-#: Rows that one statement takes.
-CHUNK = 10_000
 #: How often an insert tries again when the holder of its key ended before it could be named.
 TRIES = 10
 
@@ -64,10 +62,12 @@ def insert_all(
     With ``if_exists="return"`` a duplicate gives (id of the holder, False).
     """
     answer: list[tuple[int, bool] | None] = [None] * len(spawns)
+    order = in_key_order(spawns)
     for start in range(0, len(spawns), CHUNK):
-        rows = [encode_row(spawn, max_size) for spawn in spawns[start : start + CHUNK]]
+        places = order[start : start + CHUNK]
+        rows = [encode_row(spawns[n], max_size) for n in places]
         for n, id in query.insert(conn, db, numbered(rows)).items():
-            answer[start + n] = (id, True)
+            answer[places[n]] = (id, True)
     wanted = [n for n, one in enumerate(answer) if one is None and spawns[n].if_exists == "return"]
     if wanted:
         keys = [str(spawns[n].correlation_key) for n in wanted]
@@ -88,7 +88,8 @@ def insert_children(
 ) -> int:
     """Insert children of a locked parent; return how many found their keys free."""
     count = 0
+    order = in_key_order(spawns)
     for start in range(0, len(spawns), CHUNK):
-        rows = [encode_row(spawn, max_size) for spawn in spawns[start : start + CHUNK]]
+        rows = [encode_row(spawns[n], max_size) for n in order[start : start + CHUNK]]
         count += len(query.insert(conn, db, numbered(adopted(rows, parent_id, parent_round))))
     return count

@@ -108,4 +108,6 @@ def _patiently(
             )
         if not is_refusal(error):
             raise
+        if len(batch) == 1:
+            return Committed(refused=[(batch[0], error)])
     return _isolate(engine, db, worker, batch)

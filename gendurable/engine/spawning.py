@@ -10,9 +10,12 @@ from gendurable.errors import InvalidOutcome, StateError
 from gendurable.state import dump_json, dump_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gendurable.spawn import Spawn
+
+#: Rows that one statement takes.
+CHUNK = 10_000
 
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -48,6 +51,18 @@ def encode_row(spawn: Spawn, max_size: int) -> str:
         headers = f',"headers":{dump_json(spawn.headers, "headers", max_size=max_size)}'
     state = dump_state(spawn.obj, max_size=max_size)
     return f'{_dumps(fields)[:-1]},"state":{state}{headers}}}'
+
+
+def in_key_order(spawns: Sequence[Spawn]) -> Sequence[int]:
+    """Return the order in which to insert a batch, as places in it.
+
+    A statement takes its keys in the order of their bytes. A batch that needs several must do so
+    as a whole, or it could hold a late key while it waits for an early one, and so could another.
+    """
+    if len(spawns) <= CHUNK:
+        return range(len(spawns))
+    keys = [spawn.correlation_key for spawn in spawns]
+    return sorted(range(len(spawns)), key=lambda n: (keys[n] is None, keys[n] or ""))
 
 
 def encode_child(spawn: Spawn, max_size: int) -> str:

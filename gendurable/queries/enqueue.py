@@ -95,7 +95,7 @@ _inserted = (
     .from_select(
         ["id", "eligible_at", *_COPIED],
         select(_drawn.c.id, _drawn.c.eligible_at, *(_drawn.c[name] for name in _COPIED)).order_by(
-            _drawn.c.correlation_key, _drawn.c.n
+            _drawn.c.correlation_key.collate("C"), _drawn.c.n
         ),
     )
     .on_conflict_do_nothing(
@@ -109,7 +109,7 @@ _inserted = (
 #: Insert a batch; answer with the ordinal and id of each row that found its key free.
 #:
 #: Index   instances_correlation (arbiter)
-#: Locks   rows are inserted in key order, so that two batches wait for each other in one order only
+#: Locks   rows go in by the bytes of their keys, so that batches wait for each other in one order
 #: Race    a key that another transaction is inserting: waits for it, then skips or inserts
 #: Why     ids are drawn first, since RETURNING cannot tell which input row it answers for
 INSERT = Statement(

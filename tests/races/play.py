@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 import gendurable as gd
 from gendurable.engine import leases
@@ -153,32 +153,45 @@ class Play:
         with self._on(conn) as conn:
             return leases.reap(conn, self.db, self.durable.catalogue, grace=0.0)
 
+    def lock(self, conn: Connection, *ids: int) -> None:
+        """Hold rows, as somebody's open transaction may."""
+        conn.execute(
+            text("SELECT 1 FROM gendurable.instances WHERE id = ANY(:ids) FOR NO KEY UPDATE"),
+            {"ids": list(ids)},
+        )
+
+    def watch(self, conn: Connection, beginning: str, call: Callable[[], Any]) -> None:
+        """Call after each statement of *conn* that holds a text."""
+
+        def after(conn, cursor, statement, *_: Any) -> None:
+            if beginning in statement:
+                call()
+
+        event.listen(conn, "after_cursor_execute", after)
+
     def fire(self, conn: Connection | None = None):
         """Fire the deadlines that have passed."""
         with self._on(conn) as conn:
             return leases.fire_deadlines(conn, self.db)
 
-    def slow_claim(self, conn: Connection, worker: str = "slow") -> list[int]:
-        """Claim with a second between the snapshot and the first lock; return the ids claimed."""
+    @contextmanager
+    def gate(self):
+        """Keep every gated claim between its snapshot and its first lock, until the block ends."""
+        with self.engine.begin() as conn:
+            conn.exec_driver_sql("SELECT pg_advisory_xact_lock(4711)")
+            yield
+
+    def gated_claim(self, conn: Connection, worker: str = "gated") -> list[int]:
+        """Claim, stopping at the gate; return the ids claimed."""
         sql = CLAIM.sql(self.db.schema).replace(
             "statement_timestamp() ORDER BY gendurable.instances.eligible_at,",
-            "(SELECT statement_timestamp() FROM pg_sleep(1)) ORDER BY"
+            "(SELECT statement_timestamp() FROM pg_advisory_xact_lock(4711)) ORDER BY"
             " gendurable.instances.eligible_at,",
         )
-        assert "pg_sleep" in sql
+        assert "pg_advisory_xact_lock" in sql
         parameters = {"in_queue": "default", "up_to": 100, "worker": worker, "ttl": 30.0}
         rows = conn.exec_driver_sql(sql, parameters).all()
         return [row.id for row in rows if row.started]
-
-    def asleep(self, eventually: Callable[..., None], conn: Connection) -> None:
-        """Wait until the backend of *conn* sleeps, its snapshot taken."""
-        pid = conn.connection.driver_connection.info.backend_pid
-        eventually(
-            lambda: self.rows(
-                "SELECT 1 FROM pg_stat_activity WHERE pid = :pid AND wait_event = 'PgSleep'",
-                pid=pid,
-            )
-        )
 
     def row(self, id: int) -> Any:
         """Return the committed row."""

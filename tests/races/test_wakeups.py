@@ -278,20 +278,20 @@ class TestConstraintOnTheSnapshot:
 
         assert play.row(id).status == "runnable"
 
-    def test_a_claim_of_a_row_that_moved_since_its_snapshot(
-        self, play, conn, other, meanwhile, eventually
-    ):
+    def test_a_claim_of_a_row_that_moved_since_its_snapshot(self, play, conn, meanwhile, blocked):
         """A claim re-reads a row under the lock, whatever versions it went through since."""
         id = play.actor()
         with conn.begin():
-            claimed = meanwhile(play.slow_claim, conn)
-            play.asleep(eventually, conn)
-            claim = play.one("rival")
-            play.commit(play.say(claim, gd.Await("go", then="then", timeout=5)), worker="rival")
-            play.durable.signal(id, "go")
-            play.change(
-                "UPDATE gendurable.instances SET eligible_at = eligible_at - interval '1 hour'"
-            )
+            with play.gate():
+                claimed = meanwhile(play.gated_claim, conn)
+                blocked(conn)
+                claim = play.one("rival")
+                park = play.say(claim, gd.Await("go", then="then", timeout=5))
+                play.commit(park, worker="rival")
+                play.durable.signal(id, "go")
+                play.change(
+                    "UPDATE gendurable.instances SET eligible_at = eligible_at - interval '1 hour'"
+                )
             assert claimed.result(10) == [id]
 
         assert play.row(id).status == "executing"
