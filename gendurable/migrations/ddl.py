@@ -6,6 +6,8 @@ naming convention of whatever MetaData the host has configured.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Enum, MetaData, text
 from sqlalchemy.dialects.postgresql import CreateEnumType, DropEnumType, dialect
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
@@ -47,6 +49,13 @@ def create_all(op: Op, tables: MetaData, *types: Enum) -> None:
         op.execute(CreateTable(table))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             op.execute(CreateIndex(index))
+
+
+def set_storage(op: Op, schema: str, table: str, options: Mapping[str, str]) -> None:
+    """Set the storage parameters of *table*, for which ``Table`` has had a name since 2.1 only."""
+    settings = ", ".join(f"{name} = {value}" for name, value in options.items())
+    name = f"{quoted(schema)}.{quoted(table)}".replace(":", r"\:")
+    op.execute(text(f"ALTER TABLE {name} SET ({settings})"))
 
 
 def drop_all(op: Op, tables: MetaData, *types: Enum) -> None:

@@ -239,15 +239,4 @@ class Instance(Base):
             "id",
             postgresql_where=text("status IN ('done', 'failed', 'cancelled')"),
         ),
-        {
-            # Room for the next version on the same page; vacuum early, since every step leaves
-            # dead versions behind and the claim's index wants to stay small.
-            "postgresql_with": {
-                "fillfactor": "80",
-                "autovacuum_vacuum_scale_factor": "0.02",
-                "autovacuum_vacuum_threshold": "1000",
-                "autovacuum_analyze_scale_factor": "0.02",
-                "autovacuum_vacuum_insert_scale_factor": "0.05",
-            }
-        },
     )

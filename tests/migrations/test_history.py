@@ -34,6 +34,12 @@ def schemas(conn: Connection) -> set[str]:
     return set(inspect(conn).get_schema_names()) - {"information_schema", "public"}
 
 
+def without_storage(conn: Connection, schema: str) -> dict[str, object]:
+    """Return what the models, too, know of a schema."""
+    found = catalog(conn, schema)
+    return {name: facts for name, facts in found.items() if not name.startswith("storage")}
+
+
 class TestCreateSchema:
     def test_makes_what_the_models_describe(self, conn):
         """Migrating an empty database gives the tables, checks and indexes of the models."""
@@ -42,7 +48,13 @@ class TestCreateSchema:
         conn.execute(text("CREATE SCHEMA modelled"))
         models.metadata.create_all(conn)
 
-        assert catalog(conn, "migrated") == catalog(conn, "modelled")
+        assert without_storage(conn, "migrated") == without_storage(conn, "modelled")
+
+    def test_makes_room_on_the_pages_of_the_instances(self, conn):
+        """The table that each step updates has storage settings of its own."""
+        migrations.create_schema(conn)
+
+        assert "fillfactor=80" in str(catalog(conn, "gendurable")["storage instances"])
 
     def test_makes_every_table_of_the_default_schema(self, conn):
         """Without a name the schema is called gendurable, and nothing is put elsewhere."""

@@ -3,10 +3,10 @@
 from sqlalchemy import MetaData
 
 from gendurable.migrations.v0001.columns import status_type
-from gendurable.migrations.v0001.instances import add_instances
+from gendurable.migrations.v0001.instances import STORAGE, add_instances
 from gendurable.migrations.v0001.satellites import add_satellites
 
-__all__ = ["status_type", "tables"]
+__all__ = ["STORAGE", "status_type", "tables"]
 
 
 def tables(schema: str) -> MetaData:

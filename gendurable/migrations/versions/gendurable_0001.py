@@ -5,7 +5,7 @@ from alembic import op
 from gendurable import migrations
 from gendurable.migrations import ddl
 from gendurable.migrations.history import Op
-from gendurable.migrations.v0001 import status_type, tables
+from gendurable.migrations.v0001 import STORAGE, status_type, tables
 
 revision = "gendurable_0001"
 down_revision = None
@@ -17,6 +17,7 @@ def up(op: Op, schema: str) -> None:
     """Create the schema and its tables."""
     ddl.create_namespace(op, schema)
     ddl.create_all(op, tables(schema), status_type(schema))
+    ddl.set_storage(op, schema, "instances", STORAGE)
 
 
 def down(op: Op, schema: str) -> None:
