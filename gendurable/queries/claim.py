@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from gendurable.queries.parts import CLAIMABLE, EXECUTING, NOW, WORKER, instances
+from gendurable.queries.parts import CLAIMABLE, EXECUTING, NOW, WORKER, among, instances
 from gendurable.queries.statement import Database, Statement, seconds
 
 _queue = bindparam("in_queue", type_=Text)
@@ -86,7 +86,7 @@ _due = select(*_head.c).select_from(_lanes.join(_head, true())).limit(_limit).ct
 _free = and_(_due.c.concurrency_key.is_(None), _due.c.rate_limit.is_(None))
 _claimed = (
     update(instances)
-    .where(instances.c.id == _due.c.id, _free)
+    .where(among(select(_due.c.id).where(_free)))
     .values(
         status=EXECUTING,
         locked_by=WORKER,

@@ -89,7 +89,10 @@ CANCEL = _end("control.cancel", CANCELLED)
 #: Why     a step that takes its worker down must not do so for ever
 FAIL = _end("control.fail", FAILED)
 
-#: Lock the live children of ended parents.
+_child = instances.alias("child")
+_is_parent = exists().where(_child.c.parent_id == instances.c.id)
+
+#: Lock the children of ended parents that live, or have children of their own.
 #:
 #: Index   instances_parent
 #: Locks   NO KEY UPDATE in id order, waiting
@@ -98,9 +101,9 @@ FAIL = _end("control.fail", FAILED)
 LIVE_CHILDREN = Statement(
     "control.live_children",
     select(instances.c.id)
-    .where(instances.c.parent_id == func.any(IDS), IS_LIVE)
+    .where(instances.c.parent_id == func.any(IDS), or_(IS_LIVE, _is_parent))
     .order_by(instances.c.id)
-    .with_for_update(key_share=True),
+    .with_for_update(key_share=True, of=instances),
 )
 
 _mail = exists().where(
@@ -188,7 +191,7 @@ def fail(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[An
 
 
 def live_children(conn: Connection, db: Database, parents: Iterable[int]) -> list[int]:
-    """Lock the live children of *parents* and return their ids."""
+    """Lock the children of *parents* that live or are parents, and return their ids."""
     return [id for (id,) in db.rows(conn, LIVE_CHILDREN, {"ids": array(parents)})]
 
 

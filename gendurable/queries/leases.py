@@ -206,6 +206,9 @@ _aside = (
         _known,
         instances,
         and_(
+            instances.c.blocked.op("IN", is_comparison=True)(
+                literal_column("('unknown', 'invalid')")
+            ),
             instances.c.blocked == bindparam("why", type_=Text),
             instances.c.fsm == _known.c.fsm,
             instances.c.fsm_version == _known.c.fsm_version,

@@ -10,9 +10,10 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Double,
+    and_,
     bindparam,
     delete,
-    exists,
+    false,
     func,
     select,
     tuple_,
@@ -23,10 +24,14 @@ from gendurable.queries.parts import IDS, IS_TERMINAL, NOW, instances, literal, 
 from gendurable.queries.statement import Database, Statement, array, seconds
 
 _parent = instances.alias("parent")
-_needed = exists().where(
-    _parent.c.id == instances.c.parent_id,
-    _parent.c.round == instances.c.parent_round,
-    one_of(LIVE, _parent.c.status),
+# A scalar, looked up row by row: an EXISTS may be answered by a hash of all live parents.
+_needed = func.coalesce(
+    select(
+        and_(_parent.c.round == instances.c.parent_round, one_of(LIVE, _parent.c.status)),
+    )
+    .where(_parent.c.id == instances.c.parent_id)
+    .scalar_subquery(),
+    false(),
 )
 _position = tuple_(instances.c.updated_at, instances.c.id)
 _cursor = tuple_(

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from gendurable.lifecycle import PARKED
-from gendurable.queries.parts import EXECUTING, NOW, RUNNABLE, instances, one_of
+from gendurable.queries.parts import EXECUTING, NOW, RUNNABLE, among, instances, one_of
 from gendurable.queries.statement import Database, Statement
 
 _armed = (one_of(PARKED), instances.c.deadline.isnot(None))
@@ -41,7 +41,7 @@ _due = (
 FIRE = Statement(
     "timers.fire",
     update(instances)
-    .where(instances.c.id == _due.c.id)
+    .where(among(select(_due.c.id)))
     .values(
         status=RUNNABLE,
         eligible_at=NOW,

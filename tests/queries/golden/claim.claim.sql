@@ -16,7 +16,9 @@ WHERE gendurable.instances.queue = %(in_queue)s::VARCHAR AND gendurable.instance
  LIMIT %(up_to)s::BIGINT FOR NO KEY UPDATE SKIP LOCKED) AS head ON true
  LIMIT %(up_to)s::BIGINT),
 claimed AS
-(UPDATE gendurable.instances SET status='executing', concurrency_key=NULL, slot=NULL, blocked=NULL, locked_by=%(worker)s::VARCHAR, lease_expires_at=(statement_timestamp() + %(ttl)s * interval '1 second'), claim_seq=(gendurable.instances.claim_seq + 1), updated_at=statement_timestamp() FROM due WHERE gendurable.instances.id = due.id AND due.concurrency_key IS NULL AND due.rate_limit IS NULL RETURNING gendurable.instances.id)
+(UPDATE gendurable.instances SET status='executing', concurrency_key=NULL, slot=NULL, blocked=NULL, locked_by=%(worker)s::VARCHAR, lease_expires_at=(statement_timestamp() + %(ttl)s * interval '1 second'), claim_seq=(gendurable.instances.claim_seq + 1), updated_at=statement_timestamp() WHERE gendurable.instances.id = any(array((SELECT due.id
+FROM due
+WHERE due.concurrency_key IS NULL AND due.rate_limit IS NULL))) RETURNING gendurable.instances.id)
  SELECT due.id, due.fsm, due.fsm_version, due.step, due.state, due.attempt, due.visit, due.claim_seq, due.awaits, due.queue, due.priority, due.correlation_key, due.correlation_scope, due.parent_id, due.parent_round, due.round, due.headers, due.timed_out, due.crashes, due.concurrency_key, due.rate_limit, due.weight, due.eligible_at, claimed.id IS NOT NULL AS started, CASE WHEN (due.id IS NULL) THEN (SELECT CAST(EXTRACT(epoch FROM min(soonest.eligible_at) - statement_timestamp()) AS DOUBLE PRECISION) AS anon_1
 FROM lanes JOIN LATERAL (SELECT gendurable.instances.eligible_at AS eligible_at
 FROM gendurable.instances

@@ -1,0 +1,234 @@
+"""Every hot statement uses the index that it names, also when nothing ran while it was analysed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from gendurable.testing.databases import database
+from tests.queries.statements import all_statements
+
+STATEMENTS = all_statements()
+
+#: 50,000 rows that a claim has nothing to do with, analysed while nothing runs; then work comes.
+CROWD = """
+    INSERT INTO gendurable.instances (fsm, step, state, status, awaits, eligible_at, parent_id,
+        parent_round, ended_from)
+    SELECT 'Crowd', 's', '{}',
+        (ARRAY['done', 'failed', 'awaiting_signal', 'runnable'])[n %% 4 + 1]::gendurable.status,
+        CASE WHEN n %% 4 = 2 THEN '{go}'::text[] END,
+        statement_timestamp() + CASE WHEN n %% 4 = 3 THEN interval '1 day' ELSE interval '0' END,
+        NULL, NULL, CASE WHEN n %% 4 = 1 THEN 'executing'::gendurable.status END
+    FROM generate_series(1, 50000) n;
+    INSERT INTO gendurable.signals (target_id, name, dedup_key)
+    SELECT id, 'other', id::text FROM gendurable.instances WHERE id %% 3 = 0;
+    ANALYZE gendurable.instances, gendurable.signals, gendurable.nodes;
+    INSERT INTO gendurable.instances (fsm, step, state, priority, correlation_key,
+        correlation_scope)
+    SELECT 'Work', 's', '{}', n %% 5, 'key:' || n, 'live' FROM generate_series(1, 2000) n;
+    UPDATE gendurable.instances SET status = 'executing', locked_by = 'w', claim_seq = 1,
+        lease_expires_at = statement_timestamp() + interval '30 s'
+    WHERE fsm = 'Work' AND id %% 4 = 0;
+"""
+
+IDS = "{" + ",".join(str(id) for id in range(50_004, 50_404, 4)) + "}"
+CLAIMS = json.dumps([{"id": id, "claim_seq": 1} for id in range(50_004, 50_404, 4)])
+BATCH = json.dumps(
+    [
+        {"id": id, "claim_seq": 1, "status": "done", "step": "s", "state": {}, "worker": "w"}
+        for id in range(50_004, 50_404, 4)
+    ]
+)
+VALUES: dict[str, object] = {
+    "in_queue": "default",
+    "up_to": 100,
+    "worker": "w",
+    "ttl": 30.0,
+    "ids": IDS,
+    "presented": "{}",
+    "batch": BATCH,
+    "claims": CLAIMS,
+    "target": 50_010,
+    "signal": "go",
+    "body": "null",
+    "dedup": "d",
+    "grace": 1.0,
+    "seq": 1,
+    "parent": 7,
+    "in_round": 1,
+    "more": 1,
+    "after": 0,
+    "barriers": json.dumps([{"parent_id": 7, "round": 1, "ended": 1, "done": 1}]),
+    "rows": json.dumps([{"id": 50_004, "error": "x", "delay": 1}]),
+    "pending": 0,
+    "ended_well": 0,
+    "retention": 86_400.0,
+    "after_time": "2000-01-01",
+    "after_id": 0,
+    "keys": "{key:1}",
+    "spent": 0,
+    "why": "unknown",
+    "known": json.dumps([{"fsm": "Work", "fsm_version": 1, "step": "s"}]),
+}
+BY_KEY = {"signals.deliver_by_key", "lookup.by_key"}
+
+#: The hot statements, and the indexes of ``instances`` and ``signals`` that their plans may use.
+INDEXES = {
+    "claim.claim": {"instances_claim", "instances_pkey"},
+    "outcomes.lock": {"instances_pkey"},
+    "outcomes.lock_waiting": {"instances_pkey"},
+    "outcomes.look": {"instances_pkey"},
+    "outcomes.write": {"instances_pkey", "signals_target"},
+    "signals.deliver": {"instances_pkey"},
+    "signals.deliver_by_key": {"instances_correlation", "instances_pkey"},
+    "signals.inboxes": {"signals_target"},
+    "signals.consume": {"signals_pkey"},
+    "signals.recheck": {"instances_pkey", "signals_target", "signals_dedup"},
+    "leases.extend": {"instances_pkey"},
+    "leases.release": {"instances_pkey"},
+    "leases.expired": {"instances_lease"},
+    "leases.reap": {"instances_pkey"},
+    "leases.exchange": {"instances_pkey"},
+    "leases.take_back": {"instances_aside", "instances_pkey"},
+    "children.count": {"instances_pkey"},
+    "children.page": {"instances_parent"},
+    "children.join_round": {"instances_pkey"},
+    "children.recount": {"instances_parent"},
+    "control.cancel": {"instances_pkey"},
+    "control.live_children": {"instances_parent"},
+    "timers.fire": {"instances_deadline", "instances_pkey"},
+    "timers.next": {"instances_deadline", "instances_lease"},
+    "lookup.by_id": {"instances_pkey"},
+    "lookup.by_key": {"instances_correlation"},
+    "enqueue.holders": {"instances_correlation"},
+    "retention.overdue_done": {"instances_ended", "instances_pkey"},
+    "retention.delete": {"instances_pkey"},
+}
+
+
+@pytest.fixture(scope="module")
+def crowded(gendurable_server: str, template: str) -> Iterator[Connection]:
+    """A connection to a database with 50,000 idle rows, and statistics of nothing else."""
+    with database(gendurable_server, f"crowded_{os.getpid()}", template) as url:
+        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as conn:
+            for statement in CROWD.split(";\n"):
+                conn.exec_driver_sql(statement)
+            yield conn
+        engine.dispose()
+
+
+def plan(conn: Connection, name: str, mode: str) -> list[dict]:
+    """Return the nodes of the plan of a prepared statement, the ones above first."""
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            names.append(match[1])
+        return f"${names.index(match[1]) + 1}"
+
+    body = re.sub(r"%\((\w+)\)s", number, STATEMENTS[name].sql()).replace("%%", "%")
+    values = VALUES | ({"target": "key:10"} if name in BY_KEY else {})
+    driver = conn.connection.driver_connection
+    cursor = driver.cursor()
+    cursor.execute(f"SET plan_cache_mode = {mode}")
+    cursor.execute(f"PREPARE hot AS {body}")
+    try:
+        listed = ", ".join(_quoted(values[one]) for one in names)
+        arguments = f"({listed})" if listed else ""
+        cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot{arguments}")
+        return list(_nodes(cursor.fetchone()[0][0]["Plan"]))
+    finally:
+        cursor.execute("DEALLOCATE hot")
+
+
+def _quoted(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _nodes(node: dict, inputs_only: bool = False) -> Iterator[dict]:
+    """Yield a node and those below it, with or without what is computed aside, like CTEs."""
+    yield node
+    for child in node.get("Plans", ()):
+        if not inputs_only or child["Parent Relationship"] in ("Outer", "Inner", "Subquery"):
+            yield from _nodes(child, inputs_only)
+
+
+both = pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+
+
+@both
+@pytest.mark.parametrize("name", sorted(INDEXES))
+def test_uses_its_index(crowded, name, mode):
+    """No hot statement reads the tables of instances or signals from end to end."""
+    nodes = plan(crowded, name, mode)
+
+    scanned = [n for n in nodes if n["Node Type"] == "Seq Scan"]
+    assert [n["Relation Name"] for n in scanned if n["Relation Name"] != "nodes"] == []
+    used = {n["Index Name"] for n in nodes if "Index Name" in n} - {"nodes_pkey"}
+    assert used, f"{name} uses no index"
+    assert used <= INDEXES[name]
+
+
+@both
+@pytest.mark.parametrize("name", ["outcomes.write", "leases.extend", "leases.release"])
+def test_is_driven_from_the_batch(crowded, name, mode):
+    """A batch looks its rows up one by one; no join reads more of the table than it needs."""
+    nodes = plan(crowded, name, mode)
+
+    for node in nodes:
+        if node["Node Type"] in ("Hash Join", "Merge Join"):
+            below = {n.get("Relation Name") for n in _nodes(node) if n is not node}
+            reads = [
+                n for n in _nodes(node) if n.get("Relation Name") == "instances" and not _by_row(n)
+            ]
+            assert not reads, f"{node['Node Type']} over {below}"
+    lookups = [n for n in nodes if n.get("Index Name") == "instances_pkey"]
+    assert lookups
+    assert all(_by_row(n) for n in lookups)
+
+
+def _by_row(node: dict) -> bool:
+    """Whether a node reads a row of the table by its id."""
+    return "id = " in node.get("Index Cond", "") or node.get("Operation") == "Update"
+
+
+@both
+def test_a_claim_sorts_nothing_but_its_batch(crowded, mode):
+    """The index gives the order: what is sorted is what was claimed, never the table."""
+    nodes = plan(crowded, "claim.claim", mode)
+
+    for node in nodes:
+        if "Sort" in node["Node Type"]:
+            below = list(_nodes(node, inputs_only=True))
+            assert not [n for n in below if n.get("Relation Name") == "instances"]
+    assert len([n for n in nodes if n.get("Index Name") == "instances_claim"]) >= 3
+
+
+def test_a_claim_reads_few_pages(crowded):
+    """An empty claim on a crowded table touches a handful of pages."""
+    text = STATEMENTS["claim.claim"].sql()
+    values = {"in_queue": "nobody", "up_to": 100, "worker": "w", "ttl": 30.0}
+    rows = crowded.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}", values)
+    top = rows.scalar_one()[0]["Plan"]
+
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 50
+
+
+def test_a_claim_wades_through_no_backlog(crowded):
+    """Rows due later at a more urgent priority cost a claim one descent, not a scan."""
+    text = STATEMENTS["claim.claim"].sql()
+    values = {"in_queue": "default", "up_to": 10, "worker": "w", "ttl": 30.0}
+    with crowded.engine.execution_options(isolation_level="READ COMMITTED").connect() as conn:
+        rows = conn.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}", values)
+        top = rows.scalar_one()[0]["Plan"]
+        conn.rollback()
+
+    assert top["Actual Rows"] == 10
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < 500

@@ -1,0 +1,195 @@
+"""How many statements each trip costs, whatever the number of rows."""
+
+from __future__ import annotations
+
+import pytest
+
+import gendurable as gd
+from gendurable.engine import leases
+from tests.races.play import SCRIPT, Actor
+
+sizes = pytest.mark.parametrize("n", [1, 10, 300])
+
+
+class TestClaim:
+    def test_an_empty_one(self, play, counted):
+        """A claim that finds nothing is one statement; it says when the next row is due, too."""
+        play.actor(delay=60)
+        with counted() as sent, play.engine.begin() as conn:
+            claimed = play.claimed(conn)
+
+        assert len(sent) == 1
+        assert 50 < claimed.next_due <= 60
+
+    @sizes
+    def test_of_many(self, play, counted, n):
+        """A claim and the inboxes of all its rows are two."""
+        ids = [int(one) for one in play.durable.insert_all([Actor() for _ in range(n)])]
+        play.durable.signal(ids[0], "go")
+        with counted() as sent:
+            claims = play.claim(demand=1000)
+
+        assert len(claims) == n
+        assert len(sent) == 2
+
+
+class TestCommit:
+    @sizes
+    def test_of_plain_outcomes(self, play, counted, n):
+        """A commit of plain outcomes is two: lock, write; as a group or alone."""
+        play.durable.insert_all([Actor() for _ in range(n)])
+        kinds = [gd.Done({"n": 1}), gd.Next("then"), gd.Retry(5)]
+        batch = [play.say(one, kinds[k % 3]) for k, one in enumerate(play.claim(demand=1000))]
+        with counted() as sent:
+            assert len(play.group(*batch).ids) == n
+
+        assert len(sent) == 2
+
+    @sizes
+    def test_of_parks(self, play, counted, n):
+        """A batch with parks is three: it looks once for their mail."""
+        play.durable.insert_all([Actor() for _ in range(n)])
+        park = gd.Await("go", then="then", timeout=60)
+        batch = [play.say(one, park) for one in play.claim(demand=1000)]
+        with counted() as sent:
+            assert len(play.group(*batch).ids) == n
+
+        assert len(sent) == 3
+
+    @sizes
+    def test_of_consumed_signals(self, play, counted, n):
+        """A batch that consumes signals is three."""
+        play.durable.insert_all([Actor() for _ in range(n)])
+        play.commit(*(play.say(c, gd.Await("go", then="then")) for c in play.claim(demand=1000)))
+        play.change("UPDATE gendurable.instances SET status = 'runnable'")
+        play.change(
+            "INSERT INTO gendurable.signals (target_id, name)"
+            " SELECT id, 'go' FROM gendurable.instances"
+        )
+        batch = [play.say(claim, gd.Next("then")) for claim in play.claim(demand=1000)]
+        assert all(one.consumed for one in batch)
+        with counted() as sent:
+            assert len(play.group(*batch).ids) == n
+
+        assert len(sent) == 3
+        assert play.rows("SELECT 1 FROM gendurable.signals") == []
+
+    @sizes
+    def test_of_children_that_end(self, play, counted, n):
+        """Children that end together are three, one of them for their parent."""
+        id, claims = family(play, n)
+        batch = [play.say(claim, gd.Done()) for claim in claims]
+        with counted() as sent:
+            play.group(*batch)
+
+        assert len(sent) == 3
+        assert play.row(id).status == "runnable"
+
+    @sizes
+    def test_of_a_fan_out(self, play, counted, n):
+        """A fan-out is three: one for all children up to 10,000."""
+        play.actor()
+        claim = play.one()
+        children = [Actor() for _ in range(n)]
+        fan_out = play.say(claim, gd.ScheduleChildren(children, then="then"))
+        with counted() as sent:
+            play.group(fan_out)
+
+        assert len(sent) == 3
+
+    def test_of_everything_at_once(self, play, counted):
+        """A batch in which everything occurs is a constant number still."""
+        for size in (1, 20):
+            _, claims = family(play, size * 3)
+            play.durable.insert_all([Actor() for _ in range(size * 3)])
+            others = play.claim(demand=1000)
+            outcomes = [gd.Await("go", then="then"), gd.Next("then")]
+            outcomes.append(gd.ScheduleChildren([Actor(), Actor()], then="then"))
+            batch = [play.say(claim, gd.Done()) for claim in claims]
+            batch += [play.say(one, outcomes[n % 3]) for n, one in enumerate(others)]
+            with counted() as sent:
+                assert len(play.group(*batch).ids) == size * 6
+            assert len(sent) == 5
+            play.change("UPDATE gendurable.instances SET paused_at = statement_timestamp()")
+
+    def test_in_the_session_of_a_step(self, play, counted):
+        """A step that touched its session pays for its begin, and the same two statements."""
+        play.actor()
+        SCRIPT["start"] = lambda obj, ctx: ctx.session.connection() and gd.Done()
+        claim = play.one()
+        play.durable.identity()
+        with counted() as sent:
+            assert play.run(claim).committed.ids == [claim.id]
+
+        assert len(sent) == 3
+
+
+class TestCallers:
+    def test_a_signal(self, play, counted):
+        """A signal is one statement, by id or by key, whether it wakes or not."""
+        id = play.parked("go", correlation_key="k")
+        for target, name in ((id, "other"), ("k", "other"), ("k", "go")):
+            with counted() as sent:
+                play.durable.signal(target, name, {"n": 1}, dedup_key=f"{target}{name}")
+            assert len(sent) == 1
+
+    @pytest.mark.parametrize("n", [1, 10, 10_000])
+    def test_an_insert_of_many(self, play, counted, n):
+        """An insert is one statement for up to 10,000 rows."""
+        objs = [Actor() for _ in range(n)]
+        with counted() as sent:
+            play.durable.insert_all(objs)
+
+        assert len(sent) == 1
+
+    def test_an_insert(self, play, counted):
+        """An insert of one is one; one more if its key is taken, to say by whom."""
+        with counted() as sent:
+            play.durable.insert(Actor(), correlation_key="k")
+        assert len(sent) == 1
+        with counted() as sent:
+            play.durable.insert(Actor(), correlation_key="k", if_exists="return")
+        assert len(sent) == 2
+
+
+class TestDaemons:
+    @sizes
+    def test_a_heartbeat(self, play, counted, n):
+        """A heartbeat of everything that a worker holds is one statement."""
+        play.durable.insert_all([Actor() for _ in range(n)])
+        pairs = [(claim.id, claim.claim_seq) for claim in play.claim(demand=1000)]
+        with counted() as sent, play.engine.begin() as conn:
+            leases.extend(conn, play.db, pairs, "w", 30)
+
+        assert len(sent) == 1
+
+    def test_idle_sweeps(self, play, counted):
+        """A sweep that finds nothing is one statement, and so is the next timer."""
+        with play.engine.begin() as conn:
+            for call in (
+                lambda: leases.reap(conn, play.db, play.durable.catalogue),
+                lambda: leases.fire_deadlines(conn, play.db),
+                lambda: leases.next_timer(conn, play.db),
+            ):
+                with counted() as sent:
+                    call()
+                assert len(sent) == 1
+
+    @sizes
+    def test_a_sweep_of_the_dead(self, play, counted, n):
+        """What the reaper costs does not grow with the dead; one more writes their history."""
+        play.durable.insert_all([Actor() for _ in range(n)])
+        play.expire(*(claim.id for claim in play.claim(demand=1000)))
+        with counted() as sent:
+            assert play.reap().count == n
+
+        assert len(sent) <= 3
+
+
+def family(play, n):
+    """Insert a parent with *n* children, and claim those."""
+    id = play.actor()
+    claim = play.one()
+    children = [Actor() for _ in range(n)]
+    play.commit(play.say(claim, gd.ScheduleChildren(children, then="then")))
+    return id, play.claim(demand=1000)
