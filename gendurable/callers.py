@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import random
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
-from gendurable.engine import current, faults
+from gendurable.engine import control, current, faults
 from gendurable.errors import InvalidInput, SchemaError
 
 if TYPE_CHECKING:
-    from gendurable.durable import Durable
+    from gendurable.engine.scope import Scope
+    from gendurable.operations import Operations
+
+T = TypeVar("T")
+
+#: How often a transaction of our own runs before its deadlock is the caller's to know.
+TRIES = 8
 
 #: What ``session=`` takes: whatever the caller's transaction runs in.
 Caller: TypeAlias = Session | scoped_session[Any] | Connection | None
@@ -31,7 +39,7 @@ class Work:
 
 
 @contextmanager
-def working(durable: Durable, caller: Caller) -> Iterator[Work]:
+def working(durable: Operations, caller: Caller) -> Iterator[Work]:
     """Work in the transaction of *caller*, or in one of our own that commits at the end.
 
     Workers are told after the commit, whoever makes it.
@@ -57,26 +65,62 @@ def working(durable: Durable, caller: Caller) -> Iterator[Work]:
         raise
 
 
-def me(durable: Durable) -> int | None:
+def carry_out(durable: Operations, caller: Caller, do: Callable[[Work], T]) -> T:
+    """Work as ``working`` does; in a transaction of our own, again after a deadlock.
+
+    One of the caller's only he can repeat.
+    """
+    for attempt in range(TRIES):
+        try:
+            with working(durable, caller) as work:
+                return do(work)
+        except DBAPIError as error:
+            if caller is not None or not faults.is_transient(error) or attempt == TRIES - 1:
+                raise
+            time.sleep(random.uniform(0, 0.001 * 2**attempt))
+    raise AssertionError("unreachable")
+
+
+def me(durable: Operations) -> int | None:
     """Return the id of the instance whose step is running here, if it is of this binding."""
-    scope = current.step()
-    return scope.claim.id if scope is not None and scope.durable is durable else None
+    scope: Scope | None = current.step()
+    return scope.claim.id if scope is not None and _same(scope.durable, durable) else None
 
 
-def refuse_outside(durable: Durable, target: int | str, caller: Caller) -> None:
+def refuse_outside(durable: Operations, target: int | str, caller: Caller) -> None:
     """Refuse what would wait for the step's own session: reach for ``session=ctx.session``."""
     scope = current.step()
-    if caller is not None or scope is None or scope.durable is not durable or not scope.touched:
-        return
-    if target in (scope.claim.id, scope.claim.correlation_key):
+    if caller is None and scope is not None and scope.touched and _is_me(durable, target):
         raise InvalidInput(
             f"instance {scope.claim.id} has opened the session of its step: signal it with"
             " session=ctx.session, or this call would wait for that session for ever"
         )
 
 
+def refuse_own(durable: Operations, target: int | str, what: str) -> None:
+    """Refuse what a step does to its own instance, before it waits for its own session."""
+    mine = me(durable)
+    if mine is not None and _is_me(durable, target):
+        control.refuse_self([mine], mine, what)
+
+
+def _is_me(durable: Operations, target: int | str) -> bool:
+    """Whether *target* names the instance whose step is running here."""
+    scope = current.step()
+    if scope is None or not _same(scope.durable, durable):
+        return False
+    claim = scope.claim
+    if isinstance(target, int):
+        return target == claim.id
+    return claim.correlation_scope is not None and target == claim.correlation_key
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
+
+
 def connection_of(
-    durable: Durable, caller: Session | scoped_session[Any] | Connection
+    durable: Operations, caller: Session | scoped_session[Any] | Connection
 ) -> Connection:
     """Return the connection that the caller's transaction runs on.
 

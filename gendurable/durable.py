@@ -13,27 +13,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from gendurable import migrations
-from gendurable.callers import Caller, me, refuse_outside, working
+from gendurable.callers import Caller, Work, carry_out, me, refuse_outside, refuse_own, working
 from gendurable.engine import control, enqueue, limits
-from gendurable.errors import ConfigError, InvalidInput, UnknownLimit
+from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
-from gendurable.handle import Handle, Settled
-from gendurable.lifecycle import TERMINAL, Status
+from gendurable.handle import Handle
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
+from gendurable.operations import Operations, Target, as_target
 from gendurable.queries import lookup, signals
 from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
-from gendurable.retry import Duration, seconds
+from gendurable.retry import Duration
 from gendurable.runtime.notifier import Notifier
-from gendurable.runtime.waiter import wait
 from gendurable.runtime.worker import Worker
 from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
 from gendurable.signals import Signal, payload_json, signal_name
-from gendurable.spawn import LIVE, Key, Scope, Spawn, check_name, check_priority
-
-#: What names an instance: its id, its correlation key, or the handle that its insert gave.
-Target = int | str | Handle
+from gendurable.spawn import LIVE, Key, Scope, Spawn, check_name
 
 
 def bind(
@@ -74,7 +70,7 @@ def bind(
     return Durable(engine, async_engine, Settings(**settings), Catalogue(fsms))
 
 
-class Durable:
+class Durable(Operations):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a
@@ -182,14 +178,18 @@ class Durable:
         Raises:
             InvalidInput: one of them is not acceptable; then none is inserted.
         """
-        spawns = [self._checked(one if isinstance(one, Spawn) else Spawn(one)) for one in objs]
-        with working(self, session) as work:
+        spawns = [self._checked(one) for one in objs]
+
+        def insert(work: Work) -> list[tuple[int, bool] | None]:
             made = enqueue.insert_all(work.conn, self.db, spawns, self.settings.max_size)
             work.queues.update(
                 enqueue.queue_of(spawn)
                 for spawn, one in zip(spawns, made, strict=True)
                 if one is not None and one[1]
             )
+            return made
+
+        made = carry_out(self, session, insert)
         return [one and Handle(one[0], one[1], self) for one in made]
 
     def signal(
@@ -210,13 +210,14 @@ class Durable:
             NoTarget: no live instance answers to *target*.
             InvalidInput: the signal, its payload or the key is not acceptable.
         """
-        goal = _target(target)
+        goal = as_target(target)
         name = signal_name(signal)
         if dedup_key is not None:
             check_name(dedup_key, "dedup_key")
         body = payload_json(signal, payload, max_size=self.settings.max_size)
         refuse_outside(self, goal, session)
-        with working(self, session) as work:
+
+        def deliver(work: Work) -> bool:
             answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key)
             if answer is None and isinstance(goal, str):  # the key may have passed to another
                 answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key)
@@ -225,7 +226,9 @@ class Durable:
             stored, woken = answer
             if woken is not None:
                 work.queues.add(woken)
-        return stored
+            return stored
+
+        return carry_out(self, session, deliver)
 
     def schedule_children(
         self, parent: Target, children: Iterable[FSM | Spawn], session: Caller = None
@@ -239,148 +242,20 @@ class Durable:
             NoTarget: the parent has ended, or is not there.
             InvalidInput: it is the instance whose step is running here.
         """
-        spawns = [self._checked(one if isinstance(one, Spawn) else Spawn(one)) for one in children]
-        goal = _target(parent)
-        with working(self, session) as work:
+        spawns = [self._checked(one) for one in children]
+        goal = as_target(parent)
+        refuse_own(self, goal, "schedule children of")
+
+        def add(work: Work) -> int:
             row = control.adopt(work.conn, self.db, goal, me(self))
             count = enqueue.insert_children(
                 work.conn, self.db, spawns, self.settings.max_size, row.id, row.round
             )
             control.join_round(work.conn, self.db, row, count)
             work.queues.update(enqueue.queue_of(spawn) for spawn in spawns)
-        return count
+            return count
 
-    def cancel(
-        self,
-        target: Target,
-        reason: str,
-        cascade: bool = False,
-        *,
-        session: Caller = None,
-        by: str | None = None,
-    ) -> bool:
-        """End an instance as ``cancelled``, with *cascade* all its descendants too.
-
-        Returns False if it had ended before. A step that is executing it commits nothing.
-
-        Raises:
-            NoTarget: it is not there.
-            InvalidInput: the instance whose step is running here would be cancelled.
-        """
-        goal = _target(target)
-        if not isinstance(reason, str):
-            raise InvalidInput(f"reason={reason!r} must be a text")
-        with working(self, session) as work:
-            ids, woken = control.cancel(
-                work.conn, self.db, goal, reason, cascade=cascade, by=by, me=me(self)
-            )
-            work.queues |= woken
-        return bool(ids)
-
-    def retry(
-        self,
-        target: Target,
-        *,
-        session: Caller = None,
-        by: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Put a failed or cancelled instance back at the step in which it ended.
-
-        Raises:
-            NoTarget: it is not there.
-            InvalidInput: it neither failed nor was cancelled.
-            DuplicateInstance: its correlation key has been taken since.
-        """
-        goal = _target(target)
-        with working(self, session) as work:
-            work.queues |= control.retry(
-                work.conn, self.db, goal, by=by, reason=reason, me=me(self)
-            )
-
-    def reschedule(
-        self,
-        target: Target,
-        *,
-        at: datetime | None = None,
-        delay: Duration | None = None,
-        priority: int | None = None,
-        queue: str | None = None,
-        session: Caller = None,
-        by: str | None = None,
-    ) -> None:
-        """Change when a live instance runs (while it waits for its turn), its priority or queue.
-
-        Raises:
-            NoTarget: it has ended, or is not there.
-            InvalidInput: nothing is to be changed, or a value is not acceptable.
-        """
-        goal = _target(target)
-        if at is None and delay is None and priority is None and queue is None:
-            raise InvalidInput("reschedule: give at=, delay=, priority= or queue=")
-        if at is not None and (delay is not None or at.utcoffset() is None):
-            raise InvalidInput(f"at={at!r} must have a time zone, and goes without delay=")
-        if priority is not None:
-            check_priority(priority, "priority")
-        if queue is not None:
-            check_name(queue, "queue")
-        wait_for = None if delay is None else seconds(delay, "delay", InvalidInput)
-        with working(self, session) as work:
-            found = control.reschedule(
-                work.conn,
-                self.db,
-                goal,
-                due=at,
-                delay=wait_for,
-                queue=queue,
-                priority=priority,
-                by=by,
-                me=me(self),
-            )
-            work.queues.add(found)
-
-    def wait(
-        self,
-        target: Target,
-        timeout: Duration | None = None,
-        until: Literal["settled", "terminal"] = "settled",
-    ) -> Settled:
-        """Wait until an instance is parked on signals or has ended ("settled"), or has ended.
-
-        After *timeout* (seconds or timedelta; None: no end) it returns how things stand.
-
-        Raises:
-            NoTarget: the instance is not visible.
-        """
-        if until not in ("settled", "terminal"):
-            raise InvalidInput(f"until={until!r} must be 'settled' or 'terminal'")
-        limit = None if timeout is None else seconds(timeout, "timeout", InvalidInput)
-        first = self._look(_target(target))
-        ends = TERMINAL if until == "terminal" else TERMINAL | {Status.AWAITING_SIGNAL}
-
-        def look() -> Settled | None:
-            now = _settled(self._look(first.id))
-            return now if now.status in ends else None
-
-        return wait(self.notifier, first.id, look, limit) or _settled(self._look(first.id))
-
-    def instance(self, target: Target, *, session: Caller = None) -> Any:
-        """Return the mapped row of an instance, None if it is not visible.
-
-        In a caller's ``Session`` it belongs to that session, else it is detached.
-        """
-        goal = _target(target)
-        if isinstance(session, Session):
-            row = lookup.find(session.connection(), self.db, goal)
-            return None if row is None else session.get(self.Instance, row.id)
-        with working(self, session) as work:
-            row = lookup.find(work.conn, self.db, goal)
-            if row is None:
-                return None
-            with Session(work.conn, join_transaction_mode="rollback_only") as reader:
-                found = reader.get(self.Instance, row.id)
-                reader.expunge_all()
-                return found
+        return carry_out(self, session, add)
 
     def worker(self, **settings: Any) -> Worker:
         """Return a worker for some queues: ``run()`` it, ``start()`` it, or use it in ``with``.
@@ -421,49 +296,13 @@ class Durable:
                 self._identity = lookup.installation(conn, self.db)[0]
         return self._identity
 
-    def _checked(self, spawn: Spawn) -> Spawn:
-        """Refuse a rate limit that nobody configures, or that could never be met."""
-        if spawn.rate_limit is not None:
-            name = str(spawn.rate_limit).partition(":")[0]
-            policy = self.settings.rate_limits.get(name)
-            if policy is None:
-                raise UnknownLimit(
-                    f"rate_limit={spawn.rate_limit!r}: there is no limit {name!r};"
-                    " add it to bind(rate_limits=...)"
-                )
-            if policy.burst is not None and spawn.weight > policy.burst:
-                raise InvalidInput(
-                    f"weight={spawn.weight} is above the burst {policy.burst} of {name!r}"
-                )
-        limits.refuse_limited(spawn)
+    def _checked(self, one: FSM | Spawn) -> Spawn:
+        spawn = one if isinstance(one, Spawn) else Spawn(one)
+        limits.check(spawn, self.settings.rate_limits)
         return spawn
-
-    def _look(self, target: int | str) -> Any:
-        with working(self, None) as work:
-            row = lookup.find(work.conn, self.db, target)
-        if row is None:
-            raise control.no_target(target)
-        return row
 
     def __repr__(self) -> str:
         return f"<Durable {self.name!r} {self.engine.url!r} schema {self.settings.schema!r}>"
-
-
-def _target(target: Target) -> int | str:
-    """Return *target* as an id or a key."""
-    if isinstance(target, Handle):
-        return target.id
-    if isinstance(target, bool) or not isinstance(target, (int, str)):
-        raise InvalidInput(f"target={target!r} must be an id, a correlation key or a Handle")
-    if isinstance(target, int):
-        if not 0 < target < 2**63:
-            raise InvalidInput(f"target={target!r} is no id; ids are positive")
-        return target
-    return check_name(target, "target")
-
-
-def _settled(row: Any) -> Settled:
-    return Settled(Status(row.status), row.result, row.last_error, row.step, row.attempt)
 
 
 def _channel(schema: str) -> str:

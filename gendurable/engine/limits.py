@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gendurable.errors import GenDurableError, InvalidInput
+from gendurable.errors import GenDurableError, InvalidInput, UnknownLimit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gendurable.settings import RateLimit
     from gendurable.spawn import Spawn
 
 
@@ -29,6 +32,23 @@ def refuse(
             )
 
 
-def refuse_limited(spawn: Spawn, error: type[GenDurableError] = InvalidInput) -> None:
-    """Refuse an instance that is to be limited."""
-    refuse(spawn.concurrency_key, spawn.rate_limit, error)
+def check(spawn: Spawn, rate_limits: Mapping[str, RateLimit]) -> None:
+    """Refuse a rate that nobody configures or that could never be met, then any limit at all.
+
+    Raises:
+        UnknownLimit: the binding has no such rate.
+        InvalidInput: the weight is above the burst; or it is a limit, which nothing enforces yet.
+    """
+    if spawn.rate_limit is not None:
+        name = str(spawn.rate_limit).partition(":")[0]
+        policy = rate_limits.get(name)
+        if policy is None:
+            raise UnknownLimit(
+                f"rate_limit={spawn.rate_limit!r}: there is no limit {name!r};"
+                " add it to bind(rate_limits=...)"
+            )
+        if policy.burst is not None and spawn.weight > policy.burst:
+            raise InvalidInput(
+                f"weight={spawn.weight} is above the burst {policy.burst} of {name!r}"
+            )
+    refuse(spawn.concurrency_key, spawn.rate_limit)

@@ -1,0 +1,206 @@
+"""What can be done with instances that exist: wait for them, look at them, end or move them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from sqlalchemy.orm import Session
+
+from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
+from gendurable.engine import control
+from gendurable.errors import InvalidInput
+from gendurable.handle import Handle, Settled
+from gendurable.lifecycle import TERMINAL, Status
+from gendurable.queries import lookup
+from gendurable.retry import Duration, seconds
+from gendurable.runtime.waiter import wait
+from gendurable.spawn import check_name, check_priority
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from gendurable.queries.statement import Database
+    from gendurable.runtime.notifier import Notifier
+
+#: What names an instance: its id, its correlation key, or the handle that its insert gave.
+Target: TypeAlias = int | str | Handle
+
+
+class Operations:
+    """The part of a binding that works on instances which exist."""
+
+    engine: Engine
+    db: Database
+    notifier: Notifier
+    Instance: Any
+
+    def cancel(
+        self,
+        target: Target,
+        reason: str,
+        cascade: bool = False,
+        *,
+        session: Caller = None,
+        by: str | None = None,
+    ) -> bool:
+        """End an instance as ``cancelled``, with *cascade* all its descendants too.
+
+        Returns False if it had ended before. A step that is executing it commits nothing.
+
+        Raises:
+            NoTarget: it is not there.
+            InvalidInput: the instance whose step is running here would be cancelled.
+        """
+        goal = as_target(target)
+        if not isinstance(reason, str):
+            raise InvalidInput(f"reason={reason!r} must be a text")
+        refuse_own(self, goal, "cancel")
+
+        def end(work: Work) -> bool:
+            ids, woken = control.cancel(
+                work.conn, self.db, goal, reason, cascade=cascade, by=by, me=me(self)
+            )
+            work.queues |= woken
+            return bool(ids)
+
+        return carry_out(self, session, end)
+
+    def retry(
+        self,
+        target: Target,
+        *,
+        session: Caller = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Put a failed or cancelled instance back at the step in which it ended.
+
+        Raises:
+            NoTarget: it is not there.
+            InvalidInput: it neither failed nor was cancelled.
+            DuplicateInstance: its correlation key has been taken since.
+        """
+        goal = as_target(target)
+        refuse_own(self, goal, "retry")
+
+        def put_back(work: Work) -> None:
+            work.queues |= control.retry(
+                work.conn, self.db, goal, by=by, reason=reason, me=me(self)
+            )
+
+        carry_out(self, session, put_back)
+
+    def reschedule(
+        self,
+        target: Target,
+        *,
+        at: datetime | None = None,
+        delay: Duration | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        session: Caller = None,
+        by: str | None = None,
+    ) -> None:
+        """Change when a live instance runs (while it waits for its turn), its priority or queue.
+
+        Raises:
+            NoTarget: it has ended, or is not there.
+            InvalidInput: nothing is to be changed, or a value is not acceptable.
+        """
+        goal = as_target(target)
+        if at is None and delay is None and priority is None and queue is None:
+            raise InvalidInput("reschedule: give at=, delay=, priority= or queue=")
+        if at is not None and (delay is not None or at.utcoffset() is None):
+            raise InvalidInput(f"at={at!r} must have a time zone, and goes without delay=")
+        if priority is not None:
+            check_priority(priority, "priority")
+        if queue is not None:
+            check_name(queue, "queue")
+        wait_for = None if delay is None else seconds(delay, "delay", InvalidInput)
+        refuse_own(self, goal, "reschedule")
+
+        def change(work: Work) -> None:
+            found = control.reschedule(
+                work.conn,
+                self.db,
+                goal,
+                due=at,
+                delay=wait_for,
+                queue=queue,
+                priority=priority,
+                by=by,
+                me=me(self),
+            )
+            work.queues.add(found)
+
+        carry_out(self, session, move)
+
+        carry_out(self, session, change)
+
+    def wait(
+        self,
+        target: Target,
+        timeout: Duration | None = None,
+        until: Literal["settled", "terminal"] = "settled",
+    ) -> Settled:
+        """Wait until an instance is parked on signals or has ended ("settled"), or has ended.
+
+        After *timeout* (seconds or timedelta; None: no end) it returns how things stand.
+
+        Raises:
+            NoTarget: the instance is not visible.
+        """
+        if until not in ("settled", "terminal"):
+            raise InvalidInput(f"until={until!r} must be 'settled' or 'terminal'")
+        limit = None if timeout is None else seconds(timeout, "timeout", InvalidInput)
+        first = self._look(as_target(target))
+        ends = TERMINAL if until == "terminal" else TERMINAL | {Status.AWAITING_SIGNAL}
+
+        def look() -> Settled | None:
+            now = _settled(self._look(first.id))
+            return now if now.status in ends else None
+
+        return wait(self.notifier, first.id, look, limit) or _settled(self._look(first.id))
+
+    def instance(self, target: Target, *, session: Caller = None) -> Any:
+        """Return the mapped row of an instance, None if it is not visible.
+
+        In a caller's ``Session`` it belongs to that session, else it is detached.
+        """
+        goal = as_target(target)
+        if isinstance(session, Session):
+            row = lookup.find(session.connection(), self.db, goal)
+            return None if row is None else session.get(self.Instance, row.id)
+        with working(self, session) as work:
+            row = lookup.find(work.conn, self.db, goal)
+            if row is None:
+                return None
+            with Session(work.conn, join_transaction_mode="rollback_only") as reader:
+                found = reader.get(self.Instance, row.id)
+                reader.expunge_all()
+                return found
+
+    def _look(self, target: int | str) -> Any:
+        with working(self, None) as work:
+            row = lookup.find(work.conn, self.db, target)
+        if row is None:
+            raise control.no_target(target)
+        return row
+
+
+def as_target(target: Target) -> int | str:
+    """Return *target* as an id or a key."""
+    if isinstance(target, Handle):
+        return target.id
+    if isinstance(target, bool) or not isinstance(target, (int, str)):
+        raise InvalidInput(f"target={target!r} must be an id, a correlation key or a Handle")
+    if isinstance(target, int):
+        if not 0 < target < 2**63:
+            raise InvalidInput(f"target={target!r} is no id; ids are positive")
+        return target
+    return check_name(target, "target")
+
+
+def _settled(row: Any) -> Settled:
+    return Settled(Status(row.status), row.result, row.last_error, row.step, row.attempt)
