@@ -58,7 +58,7 @@ class Chaos:
         """Return when the answer is more than 0, patience is at its end, or all is over."""
         end = time.monotonic() + patience
         while time.monotonic() < end and not self._count(question):
-            if self._over.wait(0.02):
+            if self._over.wait(0.03):
                 return
 
     def _count(self, question: TextClause) -> int:

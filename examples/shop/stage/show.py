@@ -134,7 +134,7 @@ class Show:
 def main(arguments: list[str] | None = None) -> int:
     """Run the show; the exit status is 0 if nothing differs."""
     parser = argparse.ArgumentParser(prog="python -m examples.shop", description=__doc__)
-    parser.add_argument("--orders", type=int, default=400, help="carts that are sent")
+    parser.add_argument("--orders", type=int, default=300, help="carts that are sent")
     parser.add_argument("--seconds", type=float, default=40, help="how long orders come in")
     parser.add_argument("--kills", type=int, default=22, help="customers wait for so many kills")
     parser.add_argument("--seed", type=int, default=2026, help="of all that is drawn by chance")
