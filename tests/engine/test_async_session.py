@@ -1,0 +1,153 @@
+"""The session of an async step: the same transaction from first touch to outcome."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import gendurable as gd
+from gendurable.errors import LeaseLost
+from gendurable.testing import drain
+from tests.engine.script import Asynchronous, Note, Scripted, notes
+
+
+class TestAsync:
+    @pytest.fixture
+    def durable(self, engine, url):
+        """A binding that has both engines."""
+        return gd.bind(
+            engine, async_engine=create_async_engine(url, isolation_level="SERIALIZABLE")
+        )
+
+    def test_commits_with_the_outcome(self, durable, engine, script, row):
+        """What an async step writes is there once its outcome is, at READ COMMITTED."""
+
+        async def start(obj, ctx):
+            session = ctx.async_session
+            session.add(Note(text="a"))
+            level = await session.scalar(text("SHOW transaction_isolation"))
+            await session.rollback()
+            session.add(Note(text="b"))
+            async with session.begin_nested():
+                session.add(Note(text="c"))
+            return gd.Done([level, await session.scalar(text("SHOW transaction_isolation"))])
+
+        script["start"] = start
+        id = durable.insert(Asynchronous())
+
+        assert drain(durable) == {"done": 1}
+        assert notes(engine) == ["b", "c"]
+        assert row(id).result == ["read committed"] * 2
+
+    def test_commit_raises(self, durable, engine, script, row):
+        """``commit`` raises here, too."""
+
+        async def start(obj, ctx):
+            ctx.async_session.add(Note(text="a"))
+            await ctx.async_session.commit()
+
+        script["start"] = start
+        id = durable.insert(Asynchronous())
+        drain(durable)
+
+        assert notes(engine) == []
+        assert row(id).last_error.startswith("RuntimeError: the session of a step")
+
+    def test_wrong_kind(self, durable, script, row):
+        """An async step has no sync session; the error says which one it has."""
+
+        async def start(obj, ctx):
+            return ctx.session
+
+        script["start"] = start
+        id = durable.insert(Asynchronous())
+        drain(durable)
+
+        assert row(id).last_error.startswith("RuntimeError: an async step has ctx.async_session")
+
+    def test_without_an_async_engine(self, engine, script, row):
+        """A binding without an async engine says what is missing."""
+
+        async def start(obj, ctx):
+            return ctx.async_session
+
+        script["start"] = start
+        durable = gd.bind(engine)
+        id = durable.insert(Asynchronous())
+        drain(durable)
+
+        assert "async_engine" in row(id).last_error
+
+    def test_errors(self, durable, engine, script, row):
+        """A deferred constraint is an error of the step; its rows are gone."""
+
+        async def start(obj, ctx):
+            ctx.async_session.add_all([Note(text="a"), Note(text="a")])
+            return gd.Done()
+
+        script["start"] = start
+        id = durable.insert(Asynchronous())
+
+        assert drain(durable) == {"stop": 1}
+        assert notes(engine) == []
+        assert "IntegrityError" in row(id).last_error
+
+    def test_lease_lost(self, durable, engine, script):
+        """``LeaseLost`` ends it as stale."""
+
+        async def start(obj, ctx):
+            ctx.async_session.add(Note(text="a"))
+            await ctx.async_session.flush()
+            raise LeaseLost("gone")
+
+        script["start"] = start
+        durable.insert(Asynchronous())
+
+        assert drain(durable) == {"stale": 1}
+        assert notes(engine) == []
+
+    @pytest.mark.parametrize("fault", ["deadlock", "termination"])
+    def test_database_faults(self, durable, engine, script, fault):
+        """After a deadlock, or when its connection is lost, it runs again on the same visit."""
+        seen = []
+
+        async def start(obj, ctx):
+            session = ctx.async_session
+            session.add(Note(text="a"))
+            await session.flush()
+            seen.append((ctx.attempt, ctx.idempotency_key))
+            if len(seen) == 1:
+                if fault == "deadlock":
+                    raising = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$"
+                    await session.execute(text(raising))
+                pid = await session.scalar(text("SELECT pg_backend_pid()"))
+                with engine.begin() as conn:
+                    conn.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+                await session.scalar(text("SELECT 1"))
+            return gd.Done()
+
+        script["start"] = start
+        durable.insert(Asynchronous())
+
+        assert drain(durable) == {"done": 1}
+        assert len(seen) == 2
+        assert len(set(seen)) == 1
+        assert notes(engine) == ["a"]
+
+    def test_inserts_in_its_session(self, durable, engine, script):
+        """The sync session beneath takes inserts, which commit with the outcome."""
+
+        async def start(obj, ctx):
+            def insert(session):
+                durable.insert(Scripted(), session=session, delay=1000)
+
+            await ctx.async_session.run_sync(insert)
+            return gd.Done()
+
+        script["start"] = start
+        durable.insert(Asynchronous())
+        drain(durable, with_scheduled=False)
+
+        with engine.begin() as conn:
+            assert conn.scalar(text("SELECT count(*) FROM gendurable.instances")) == 2
