@@ -24,7 +24,8 @@ from gendurable.runtime.overtime import Overtime
 from gendurable.runtime.pruner import Pruner
 from gendurable.runtime.reaper import Reaper
 from gendurable.runtime.slots import Run
-from gendurable.runtime.steps import Pool, Steps, Tasks
+from gendurable.runtime.steps import Pool, Steps
+from gendurable.runtime.tasks import Tasks
 
 if TYPE_CHECKING:
     from gendurable.engine.nouns import Claim, Finished
@@ -133,7 +134,10 @@ class Crew:
         with self._engine.begin() as conn:
             queues = leases.release(conn, self._db, claims, self.worker, attempts=started)
         for claim in claims:
-            self.hands.drop(claim)
+            if started:
+                self.hands.lose((claim.id, claim.claim_seq))
+            else:
+                self.hands.drop(claim)
         self.announce(queues)
 
     def exchange(self, claim: Claim) -> Claim | None:
@@ -142,7 +146,7 @@ class Crew:
             new = leases.exchange(conn, self._db, claim, self.worker, self._ttl)
         if new is not None:
             self.hands.take([new])
-        self.hands.drop(claim)
+        self.hands.lose((claim.id, claim.claim_seq))
         with self._engine.begin() as conn:
             leases.terminate(conn, [leases.session_name(self._db, claim.id, claim.claim_seq)])
         return new
@@ -154,7 +158,7 @@ class Crew:
     def settled(self, done: Sequence[Finished]) -> None:
         """These outcomes are no longer in our hands: there is room."""
         self._claimer.freed()
-        self._notifier.committed(one.claim.id for one in done)
+        self._notifier.bells.ring(one.claim.id for one in done)
         if self.hands.draining:
             self._settled.put(None)
 

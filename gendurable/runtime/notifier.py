@@ -11,34 +11,26 @@ import json
 import os
 import secrets
 import select
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from queue import SimpleQueue
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, make_url
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.pool import NullPool
 
 from gendurable.runtime.aftercommit import AfterCommit
+from gendurable.runtime.announcer import Announcer
+from gendurable.runtime.bells import Bells
 from gendurable.runtime.loop import Daemon, Outage
 
-#: NOTIFY takes fewer than 8000 bytes.
-PAYLOAD = 7_900
-#: How long to wait, in seconds, before looking again whether a commit is over.
-SOON, LATER = 0.0002, 0.005
 #: How long the listener waits, in seconds, before it asks whether the server is still there.
 KEEPALIVE = 20.0
-
-# Without the wait for the disk: the transaction holds nothing but the news.
-_NOTIFY = text(
-    "SELECT set_config('synchronous_commit', 'off', true), pg_notify(:channel, :payload)"
-)
 
 #: Takes the queues that have new work; None: any of them may.
 Told = Callable[["set[str] | None"], object]
@@ -47,7 +39,8 @@ Told = Callable[["set[str] | None"], object]
 class Notifier:
     """Tells of queues that have new work; one for each binding."""
 
-    _daemon: Daemon | None
+    _told: tuple[Told, ...]
+    _announcer: Announcer | None
 
     def __init__(
         self,
@@ -63,9 +56,8 @@ class Notifier:
         self.channel = channel
         self.listen = listen
         self.url = url
-        self._told: tuple[Told, ...] = ()
         self._after_commit = AfterCommit(self._committing)
-        self._reset()
+        self._begin()
         _notifiers.add(self)
 
     def subscribe(self, told: Told) -> Callable[[], None]:
@@ -84,8 +76,7 @@ class Notifier:
         if news := set(queues):
             self.tell(news)
             if self.listen:
-                self._news.append(news)
-                self._thread().wake()
+                self._background().say(news)
 
     def announce_on_commit(
         self, caller: Connection | Session | scoped_session[Any], queues: Iterable[str]
@@ -99,114 +90,38 @@ class Notifier:
         for told in self._told:
             told(queues)
 
-    @contextmanager
-    def watch(self, id: int) -> Iterator[SimpleQueue[None]]:
-        """Give a bell that rings when this process has committed an outcome of that instance."""
-        bell: SimpleQueue[None] = SimpleQueue()
-        with self._lock:
-            self._watched[id] = (*self._watched.get(id, ()), bell)
-        try:
-            yield bell
-        finally:
-            with self._lock:
-                left = tuple(other for other in self._watched.pop(id, ()) if other is not bell)
-                if left:
-                    self._watched[id] = left
-
-    def committed(self, ids: Iterable[int]) -> None:
-        """Ring the bells of those who wait for these instances."""
-        if self._watched:
-            for id in ids:
-                for bell in self._watched.get(id, ()):
-                    bell.put(None)
-
-    @property
-    def token(self) -> str:
-        """What marks this process's own news, which it need not hear."""
-        return self._token
-
     def close(self) -> None:
         """End the background thread; the next announcement starts another."""
-        daemon, self._daemon = self._daemon, None
-        if daemon is not None:
-            daemon.stop()
-            daemon.join(1.0)
+        with self._lock:
+            announcer, self._announcer = self._announcer, None
+        if announcer is not None:
+            announcer.daemon.stop()
+            announcer.daemon.join(1.0)
 
     def _committing(self, transaction: RootTransaction, queues: set[str]) -> None:
-        self._ending.append((transaction, queues))
-        self._thread().wake()
+        self._background().say_after(transaction, queues)
 
-    def _thread(self) -> Daemon:
-        daemon = self._daemon
-        if daemon is None:
+    def _background(self) -> Announcer:
+        """Return the background thread, which the first news starts."""
+        announcer = self._announcer
+        if announcer is None:
             with self._lock:
-                daemon = self._daemon
-                if daemon is None:
-                    daemon = Daemon(f"gendurable-{self.name}-announce", self.tick)
-                    daemon.start()
-                    self._daemon = daemon
-        return daemon
+                announcer = self._announcer
+                if announcer is None:
+                    channel = self.channel if self.listen else None
+                    announcer = Announcer(self.engine, self.name, channel, self.token, self.tell)
+                    announcer.daemon.start()
+                    self._announcer = announcer
+        return announcer
 
-    def _reset(self) -> None:
-        """Begin anew, without a thread; in a forked child the parent's is not there."""
+    def _begin(self) -> None:
+        """Begin with nobody to tell and no thread; in a forked child the parent's are not there."""
         self._lock = Lock()
-        self._token = secrets.token_hex(8)
-        self._daemon = None
-        self._watched: dict[int, tuple[SimpleQueue[None], ...]] = {}
-        self._news: deque[set[str]] = deque()
-        self._ending: deque[tuple[RootTransaction, set[str]]] = deque()
-        self._patience = SOON
-
-    def tick(self) -> float | None:
-        """Tell what was committed since the last turn."""
-        waiting = self._look()
-        news: set[str] = set()
-        with suppress(IndexError):
-            while True:
-                news |= self._news.popleft()
-        if news:
-            self._notify(news)
-        return waiting
-
-    def _look(self) -> float | None:
-        """Tell of the transactions that have ended; return how soon to look for the others."""
-        for _ in range(len(self._ending)):
-            transaction, queues = self._ending.popleft()
-            if transaction.is_active:
-                self._ending.append((transaction, queues))
-                continue
-            self._patience = SOON
-            self.tell(queues)
-            if self.listen:
-                self._news.append(queues)
-        if not self._ending:
-            self._patience = SOON
-            return None
-        self._patience = min(self._patience * 1.5, LATER)
-        return self._patience
-
-    def _notify(self, news: set[str]) -> None:
-        try:
-            with self.engine.connect() as conn:
-                conn = conn.execution_options(isolation_level="AUTOCOMMIT")
-                for payload in payloads(self._token, sorted(news)):
-                    conn.execute(_NOTIFY, {"channel": self.channel, "payload": payload})
-        except Exception:
-            self._news.append(news)
-            raise
-
-
-def payloads(token: str, queues: Iterable[str]) -> Iterator[str]:
-    """Pack the names of *queues* into as few payloads as they fit in."""
-    batch, size = [token], len(token) + 4
-    for queue in queues:
-        cost = len(json.dumps(queue)) + 2
-        if size + cost > PAYLOAD and len(batch) > 1:
-            yield json.dumps(batch)
-            batch, size = [token], len(token) + 4
-        batch.append(queue)
-        size += cost
-    yield json.dumps(batch)
+        #: Marks this process's own news, which it need not hear.
+        self.token = secrets.token_hex(8)
+        self.bells = Bells()
+        self._told = ()
+        self._announcer = None
 
 
 class Listener:
@@ -215,26 +130,23 @@ class Listener:
     def __init__(self, notifier: Notifier, outage: Outage) -> None:
         self._notifier = notifier
         self._conn: psycopg.Connection[Any] | None = None
-        self._door = os.pipe()
-        self.daemon = Daemon(
-            f"{outage.name}-listen", self.tick, outage=outage, close=self._disconnect
-        )
+        self._door, self._knocker = socket.socketpair()
+        self.daemon = Daemon(f"{outage.name}-listen", self.tick, outage=outage, close=self._close)
 
     def stop(self) -> None:
         """End listening at once, even in the middle of a turn."""
         self.daemon.stop()
-        os.write(self._door[1], b".")
-
-    def close(self) -> None:
-        """Give the file descriptors back; the thread has ended."""
-        for descriptor in self._door:
-            os.close(descriptor)
+        with suppress(OSError):  # it may have ended by itself
+            self._knocker.send(b".")
 
     def tick(self) -> float:
         """Wait for news, or until it is time to see whether the server is still there."""
         try:
             conn = self._conn or self._connect()
-            ready, _, _ = select.select([conn.fileno(), self._door[0]], [], [], KEEPALIVE)
+            poll = select.poll()
+            for descriptor in (conn.fileno(), self._door.fileno()):
+                poll.register(descriptor, select.POLLIN)
+            ready = dict(poll.poll(KEEPALIVE * 1000))
             if conn.fileno() in ready:
                 for notice in conn.notifies(timeout=0):
                     self._hear(notice.payload)
@@ -268,6 +180,11 @@ class Listener:
             with suppress(Exception):
                 conn.close()
 
+    def _close(self) -> None:
+        self._disconnect()
+        self._door.close()
+        self._knocker.close()
+
     def _hear(self, payload: str) -> None:
         try:
             token, *queues = json.loads(payload)
@@ -281,7 +198,7 @@ class Listener:
 
 def _in_child() -> None:
     for notifier in _notifiers:
-        notifier._reset()
+        notifier._begin()
 
 
 _notifiers: WeakSet[Notifier] = WeakSet()

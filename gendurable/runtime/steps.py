@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Lock, Thread, current_thread
+from threading import Thread, current_thread
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,8 +13,11 @@ from gendurable.engine.nouns import Finished
 from gendurable.runtime.slots import Run, Slot, Slots
 
 if TYPE_CHECKING:
+    import asyncio
+
     from gendurable.engine.executor import Executor
     from gendurable.runtime.hands import Hands
+    from gendurable.runtime.tasks import Tasks
 
 log = logging.getLogger("gendurable")
 
@@ -98,6 +100,7 @@ class Steps:
 
     def _end(self, run: Run, finished: Finished | BaseException) -> bool:
         if run.limit is not None and not self._watch.ends(run):
+            self._hands.drop(run.claim)
             return False
         if isinstance(finished, BaseException):
             # What could not even be told as an error of the step counts as a crash.
@@ -193,70 +196,3 @@ class Pool:
     def _measure(self, duration: float) -> None:
         self._pace += (duration - self._pace) / min(self._seen + 1, MEMORY)
         self._seen += 1
-
-
-class Tasks:
-    """The event loop of a worker's asynchronous steps, on a thread that the first one starts."""
-
-    def __init__(self, name: str, steps: Steps) -> None:
-        self.name = name
-        self._steps = steps
-        self._lock = Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: Thread | None = None
-        self._running: set[asyncio.Task[None]] = set()
-
-    @property
-    def here(self) -> bool:
-        """Whether this code runs on the event loop, where nobody may wait."""
-        return self._thread is current_thread()
-
-    def begin(self, pool: Pool, slot: Slot, run: Run) -> None:
-        """Run *run* in *slot* on the event loop."""
-        self._started().call_soon_threadsafe(self._begin, pool, slot, run)
-
-    def cancel(self, task: asyncio.Task[None]) -> None:
-        """Cancel a task from another thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(task.cancel)
-
-    def close(self) -> None:
-        """Cancel what still runs and end the loop."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stop)
-
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = Thread(target=self._main, name=f"{self.name}-async", daemon=True)
-                self._thread.start()
-            return self._loop
-
-    def _main(self) -> None:
-        assert self._loop is not None
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        self._loop.run_until_complete(asyncio.gather(*self._running, return_exceptions=True))
-        self._loop.close()
-
-    def _stop(self) -> None:
-        assert self._loop is not None
-        for task in self._running:
-            task.cancel()
-        self._loop.stop()
-
-    def _begin(self, pool: Pool, slot: Slot, run: Run) -> None:
-        assert self._loop is not None
-        task = self._loop.create_task(self._serve(pool, slot, run))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _serve(self, pool: Pool, slot: Slot, run: Run | None) -> None:
-        place = Place(pool, slot, asyncio.current_task())
-        while run is not None and run.is_async:
-            if not await self._steps.take_async(run, place):
-                return
-            run = pool.next(slot)
-        if run is not None:
-            pool.start(slot, run)

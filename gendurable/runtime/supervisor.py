@@ -139,7 +139,8 @@ class Supervisor:
         if child.worker is not None:
             self._unburied.append(child.worker)
         if self._asked:
-            self._failed = self._failed or status != 0
+            # SIGTERM ends a child by itself as long as that has not begun to work.
+            self._failed = self._failed or status not in (0, -signal.SIGTERM)
             return
         steady = monotonic() - child.started > STEADY
         child.failures = 0 if steady else child.failures + 1
@@ -168,7 +169,8 @@ def report(name: str, orphaned: Callable[[], object]) -> None:
         return
     line = socket.socket(fileno=int(descriptor))
     os.set_inheritable(line.fileno(), False)
-    line.sendall(name.encode() + b"\n")
+    with suppress(OSError):  # it is gone already, as the watch below will see
+        line.sendall(name.encode() + b"\n")
 
     def watch() -> None:
         with suppress(OSError):

@@ -34,7 +34,7 @@ def wait(
 
     Each look is to be a short transaction of its own: nothing is held between two of them.
     """
-    with notifier.watch(id) as bell:
+    with notifier.bells.of(id) as bell:
         found = look()
         for pause in pauses(timeout):
             if found is not None:

@@ -13,6 +13,9 @@ from sqlalchemy import text
 
 import gendurable as gd
 
+#: Processes take their time to start on a loaded machine.
+PATIENCE = 60
+
 APP = """
 import os, time
 from sqlalchemy import create_engine, text
@@ -25,7 +28,7 @@ class Work(gd.Job, name="cli.work"):
         time.sleep(self.seconds)
         return ctx.attempt
 
-durable = gd.bind(create_engine(os.environ["CLI_URL"]))
+durable = gd.bind(create_engine(os.environ["CLI_URL"]), drain_timeout=60)
 small = gd.bind(create_engine(os.environ["CLI_URL"], pool_size=5, max_overflow=0))
 nothing = None
 """
@@ -77,33 +80,33 @@ class TestWorker:
 
         handles = [durable.insert(Work(), queue=queue) for queue in ("default", "mail")]
 
-        assert [durable.wait(one, 20, "terminal").status for one in handles] == ["done"] * 2
+        assert [durable.wait(one, PATIENCE, "terminal").status for one in handles] == ["done"] * 2
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
 
     def test_a_second_signal_ends_it_at_once(self, run, durable, engine, eventually):
         """Whoever cannot wait for running steps asks twice."""
         process = run("worker", "myapp:durable", "-q", "default=2")
         handle = durable.insert(Work(seconds=60))
-        eventually(lambda: durable.instance(handle).status == "executing", 20)
+        eventually(lambda: durable.instance(handle).status == "executing", PATIENCE)
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(4) > 128
+        assert process.wait(PATIENCE) > 128
 
     def test_rows_of_a_child_that_is_killed_go_back_at_once(self, run, durable, engine, eventually):
         """The supervisor sees a child end: its rows do not wait out a lease of 30 seconds."""
         process = run("worker", "myapp:durable", "-q", "default=2", "--processes", "2")
-        eventually(lambda: len(names(engine)) == 2, 20)
+        eventually(lambda: len(names(engine)) == 2, PATIENCE)
         handle = durable.insert(Work(seconds=1))
-        eventually(lambda: durable.instance(handle).status == "executing", 20)
+        eventually(lambda: durable.instance(handle).status == "executing", PATIENCE)
         victim = durable.instance(handle).locked_by
 
         os.kill(int(victim.split(":")[1]), signal.SIGKILL)
 
-        assert durable.wait(handle, 20, "terminal").result == 1
+        assert durable.wait(handle, PATIENCE, "terminal").result == 1
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -119,7 +122,7 @@ class TestWorker:
         """Mistakes end it with a sentence and no traceback."""
         process = run("worker", *arguments)
 
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=PATIENCE)
 
         assert message in output
         assert "Traceback" not in output
@@ -130,6 +133,6 @@ class TestWorker:
         (tmp_path / "myapp.py").write_text("import no_such_module")
         process = run("worker", "myapp:durable")
 
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=PATIENCE)
 
         assert "No module named 'no_such_module'" in output

@@ -13,8 +13,9 @@ import zope.sqlalchemy
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from gendurable.runtime.announcer import PAYLOAD, payloads
 from gendurable.runtime.loop import Outage
-from gendurable.runtime.notifier import PAYLOAD, Listener, Notifier, payloads
+from gendurable.runtime.notifier import Listener, Notifier
 
 WORK = text("CREATE TEMPORARY TABLE IF NOT EXISTS work (n int)")
 
@@ -47,7 +48,6 @@ def abroad(url):
     yield heard
     listener.stop()
     assert listener.daemon.join(5)
-    listener.close()
     engine.dispose()
 
 
@@ -71,14 +71,15 @@ class TestAnnounce:
     def test_is_grouped(self, notifier, abroad):
         """What comes while a NOTIFY is on its way goes together, each queue once."""
         hold, held = threading.Event(), threading.Event()
-        notify = notifier._notify
+        announcer = notifier._background()
+        notify = announcer._notify
 
         def slowly(queues):
             held.set()
             hold.wait(5)
             notify(queues)
 
-        notifier._notify = slowly
+        announcer._notify = slowly
         notifier.announce({"first"})
         held.wait(5)
         for n in range(100):
@@ -102,7 +103,6 @@ class TestAnnounce:
         assert news.get(timeout=5) == {"b"}
         listener.stop()
         listener.daemon.join(5)
-        listener.close()
 
     def test_strange_words_are_a_hint(self, engine, abroad):
         """A NOTIFY that is not ours makes workers look, and harms nobody."""
@@ -281,10 +281,9 @@ class TestThread:
                 engine.dispose(close=False)
                 notifier.announce({"child"})
                 done = threading.Event()
-                notifier._notify, notify = (
-                    (lambda news: (notify(news), done.set())),
-                    notifier._notify,
-                )
+                announcer = notifier._background()
+                notify = announcer._notify
+                announcer._notify = lambda news: (notify(news), done.set())
                 notifier.announce({"child"})
                 status = 0 if done.wait(5) else 2
             finally:
@@ -320,4 +319,3 @@ class TestListener:
         assert heard.get(timeout=5) is None
         listener.stop()
         assert listener.daemon.join(5)
-        listener.close()

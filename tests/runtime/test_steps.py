@@ -17,7 +17,8 @@ from gendurable.runtime.hands import Hands
 from gendurable.runtime.loop import Outage
 from gendurable.runtime.overtime import Overtime
 from gendurable.runtime.slots import Run
-from gendurable.runtime.steps import Pool, Steps, Tasks
+from gendurable.runtime.steps import Pool, Steps
+from gendurable.runtime.tasks import Tasks
 
 
 class Executor:

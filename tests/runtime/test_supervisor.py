@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+#: Processes take their time to start on a loaded machine.
+PATIENCE = 60
+
 # A child without a database: it reports a name, writes its pid down and waits for SIGTERM.
 CHILD = """
 import os, queue, signal, sys
@@ -58,7 +61,7 @@ class Family:
         return {int(path.stem.split("-")[1]) for path in self.directory.glob("*.buried")}
 
     def wait_for(self, count: int, state: str = "up") -> set[int]:
-        self.eventually(lambda: len(self.pids(state)) >= count)
+        self.eventually(lambda: len(self.pids(state)) >= count, PATIENCE)
         return self.pids(state)
 
 
@@ -87,7 +90,7 @@ class TestSupervisor:
 
         os.kill(victim, signal.SIGKILL)
 
-        it.eventually(lambda: victim in it.buried())
+        it.eventually(lambda: victim in it.buried(), PATIENCE)
         assert len(it.wait_for(3)) == 3
 
     def test_burying_waits_for_the_database(self, family, tmp_path):
@@ -101,7 +104,7 @@ class TestSupervisor:
 
         (tmp_path / "away").unlink()
 
-        it.eventually(lambda: victim in it.buried())
+        it.eventually(lambda: victim in it.buried(), PATIENCE)
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_a_signal_ends_all(self, family, number):
@@ -111,7 +114,7 @@ class TestSupervisor:
 
         it.process.send_signal(number)
 
-        assert it.process.wait(10) == 0
+        assert it.process.wait(PATIENCE) == 0
         assert it.pids("down") == up
 
     def test_a_second_signal_ends_at_once(self, family):
@@ -123,7 +126,7 @@ class TestSupervisor:
 
         it.process.send_signal(signal.SIGTERM)
 
-        assert it.process.wait(10) == 1
+        assert it.process.wait(PATIENCE) == 1
         assert it.pids("down") == set()
 
     def test_children_do_not_outlive_it(self, family):
@@ -133,4 +136,4 @@ class TestSupervisor:
 
         it.process.kill()
 
-        it.eventually(lambda: it.pids("down") == up)
+        it.eventually(lambda: it.pids("down") == up, PATIENCE)

@@ -1,0 +1,107 @@
+"""The background thread that tells other processes of new work, grouped, in no transaction."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from sqlalchemy import Engine, RootTransaction, text
+
+from gendurable.runtime.loop import Daemon
+
+#: NOTIFY takes fewer than 8000 bytes.
+PAYLOAD = 7_900
+#: The first and the longest wait, in seconds, before looking again whether a commit is over.
+SOON, LATER = 0.0002, 0.005
+
+# Without the wait for the disk: the transaction holds nothing but the news.
+_NOTIFY = text(
+    "SELECT set_config('synchronous_commit', 'off', true), pg_notify(:channel, :payload)"
+)
+
+
+class Announcer:
+    """Sees transactions of callers to their ends, and says NOTIFY for what was committed.
+
+    It borrows a connection for as long as a NOTIFY takes; nobody else waits for it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        channel: str | None,
+        token: str,
+        tell: Callable[[set[str]], object],
+    ) -> None:
+        self._engine = engine
+        self._channel = channel
+        self._token = token
+        self._tell = tell
+        self._news: deque[set[str]] = deque()
+        self._ending: deque[tuple[RootTransaction, set[str]]] = deque()
+        self._patience = SOON
+        self.daemon = Daemon(f"gendurable-{name}-announce", self.tick)
+
+    def say(self, queues: set[str]) -> None:
+        """Tell other processes of committed work in *queues*."""
+        if self._channel is not None:
+            self._news.append(queues)
+            self.daemon.wake()
+
+    def say_after(self, transaction: RootTransaction, queues: set[str]) -> None:
+        """Tell everybody of work in *queues* once the commit of *transaction* is over."""
+        self._ending.append((transaction, queues))
+        self.daemon.wake()
+
+    def tick(self) -> float | None:
+        """Tell what was committed since the last turn."""
+        wait = self._see_off()
+        news: set[str] = set()
+        with suppress(IndexError):
+            while True:
+                news |= self._news.popleft()
+        if news:
+            self._notify(news)
+        return wait
+
+    def _see_off(self) -> float | None:
+        """Tell of the transactions that have ended; return how soon to look for the others."""
+        for _ in range(len(self._ending)):
+            transaction, queues = self._ending.popleft()
+            if transaction.is_active:
+                self._ending.append((transaction, queues))
+                continue
+            self._patience = SOON
+            self._tell(queues)
+            self.say(queues)
+        if not self._ending:
+            self._patience = SOON
+            return None
+        self._patience = min(self._patience * 1.5, LATER)
+        return self._patience
+
+    def _notify(self, news: set[str]) -> None:
+        try:
+            with self._engine.connect() as conn:
+                conn = conn.execution_options(isolation_level="AUTOCOMMIT")
+                for payload in payloads(self._token, sorted(news)):
+                    conn.execute(_NOTIFY, {"channel": self._channel, "payload": payload})
+        except BaseException:
+            self._news.append(news)
+            raise
+
+
+def payloads(token: str, queues: Iterable[str]) -> Iterator[str]:
+    """Pack the names of *queues* into as few payloads as they fit in."""
+    batch, size = [token], len(token) + 4
+    for queue in queues:
+        cost = len(json.dumps(queue)) + 2
+        if size + cost > PAYLOAD and len(batch) > 1:
+            yield json.dumps(batch)
+            batch, size = [token], len(token) + 4
+        batch.append(queue)
+        size += cost
+    yield json.dumps(batch)

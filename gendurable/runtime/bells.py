@@ -1,0 +1,37 @@
+"""Bells for those who wait for an instance in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Lock
+
+
+class Bells:
+    """Rings for an instance when this process has committed an outcome of it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._bells: dict[int, tuple[SimpleQueue[None], ...]] = {}
+
+    @contextmanager
+    def of(self, id: int) -> Iterator[SimpleQueue[None]]:
+        """Give a bell that rings for that instance."""
+        bell: SimpleQueue[None] = SimpleQueue()
+        with self._lock:
+            self._bells[id] = (*self._bells.get(id, ()), bell)
+        try:
+            yield bell
+        finally:
+            with self._lock:
+                left = tuple(other for other in self._bells.pop(id, ()) if other is not bell)
+                if left:
+                    self._bells[id] = left
+
+    def ring(self, ids: Iterable[int]) -> None:
+        """Ring the bells of these instances; without any bell this costs next to nothing."""
+        if self._bells:
+            for id in ids:
+                for bell in self._bells.get(id, ()):
+                    bell.put(None)
