@@ -64,6 +64,8 @@ def cancel(
     is born meanwhile escapes.
     """
     reason = storable(reason)
+    if me is not None and cascade:
+        _refuse_ancestor(conn, db, target, me)
     row = locked(conn, db, target)
     ids: list[int] = []
     queues: set[str] = set()
@@ -177,6 +179,16 @@ def refuse_self(ids: Iterable[int], me: int | None, what: str) -> None:
     """Refuse what a step does to its own instance."""
     if me is not None and me in ids:
         raise InvalidInput(f"a step cannot {what} its own instance {me}; return an outcome instead")
+
+
+def _refuse_ancestor(conn: Connection, db: Database, target: int | str, me: int) -> None:
+    """Refuse a cascade that would reach *me*, before anything is locked or ended."""
+    seen = lookup.find(conn, db, target)
+    one = lookup.find(conn, db, me)
+    while seen is not None and one is not None:
+        if one.id == seen.id:
+            refuse_self([me], me, "cancel")
+        one = None if one.parent_id is None else lookup.find(conn, db, one.parent_id)
 
 
 def record(

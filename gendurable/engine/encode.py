@@ -67,8 +67,10 @@ def encode(
         finished.consumed = awaited
     elif finished.kind == "await":
         finished.presented = awaited
-    if error is not None:
-        finished.fields["last_error"] = describe(error)
+    if finished.kind == "snooze":
+        finished.error = None  # what said so was raised, but nothing has failed
+    elif error is not None:
+        finished.fields.setdefault("last_error", describe(error))
     return finished
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from gendurable.lifecycle import TERMINAL, Status
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from gendurable.queries.statement import Database
 
+#: Foreign keys are checked at each delete: at COMMIT one that holds would undo the whole sweep.
+AT_ONCE = text("SET CONSTRAINTS ALL IMMEDIATE")
 #: The cursor before all rows.
 BEGINNING = (datetime(1, 1, 2, tzinfo=UTC), 0)
 
@@ -28,6 +31,7 @@ def sweep(
     *retention* has the seconds for each status. Children that a live parent may still look at
     stay; so does what a foreign key of the application holds.
     """
+    conn.execute(AT_ONCE)
     swept = held = 0
     for status in sorted(TERMINAL):
         ids = _overdue(conn, db, status, retention[status], batch)
