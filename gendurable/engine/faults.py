@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-#: Deadlock, serialization failure, lock not available: the same transaction may succeed again.
-TRANSIENT = frozenset({"40P01", "40001", "55P03"})
-#: Shutdown, crash, not yet accepting, idle sessions ended: the connection is gone.
-GONE = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
+#: Deadlock, serialization failure: somebody had to give way, and may try again.
+CONFLICT = frozenset({"40P01", "40001"})
+#: The same, and a lock that was not to be had in time: the engine tries its own transactions again.
+TRANSIENT = CONFLICT | {"55P03"}
+#: Shutdown, crash, not yet accepting; with class 08, what a lost connection is told.
+DISCONNECTED = frozenset({"57P01", "57P02", "57P03"})
+#: Sessions that idled in a transaction are ended, or this is a standby: not now, not here.
+UNAVAILABLE = frozenset({"25P03", "25006"})
+#: Lost connections, no resources, an operator who intervened (timeouts too), a failing disk.
+AWAY = frozenset({"08", "53", "57", "58"})
 #: A column, function, table or schema that is not there.
 MISSING = frozenset({"3F000", "42P01", "42703", "42883", "42704"})
 
@@ -24,11 +30,32 @@ def is_transient(error: BaseException) -> bool:
     return sqlstate(error) in TRANSIENT
 
 
-def is_lost(error: BaseException) -> bool:
-    """Whether the connection is gone, or the server has no room: wait, then try again."""
+def is_conflict(error: BaseException) -> bool:
+    """Whether a transaction had to give way to another one."""
+    return sqlstate(error) in CONFLICT
+
+
+def is_disconnect(error: BaseException) -> bool:
+    """Whether the connection is gone through no fault of whoever used it.
+
+    A timeout that its own doing ran into is none, or a step that is too slow would run for ever.
+    """
     code = sqlstate(error)
     if code is not None:
-        return code in GONE or code[:2] in ("08", "53")
+        return code in DISCONNECTED or code[:2] == "08"
+    return _is_gone(error)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the database cannot serve the engine now: wait, then try again."""
+    code = sqlstate(error)
+    if code is not None:
+        return code in UNAVAILABLE or code[:2] in AWAY
+    return _is_gone(error)
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Whether an error that the server did not put a code to says that it is not there."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     return isinstance(error, (OperationalError, InterfaceError, ConnectionError))

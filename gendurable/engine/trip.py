@@ -77,7 +77,7 @@ class Trip:
                     yield self._scope.rollback
                     return (yield from self.recover(error))
                 yield self._scope.rollback
-                if faults.is_lost(error) and (yield from self._lost_meanwhile()):
+                if faults.is_disconnect(error) and (yield from self._lost_meanwhile()):
                     return self._end("lost")
             except BaseException as death:
                 yield self._scope.rollback
@@ -106,7 +106,7 @@ class Trip:
             yield self._scope.rollback
             if not databases:
                 return self._last_word(error, second)
-            if faults.is_lost(second) and (yield from self._lost_meanwhile()):
+            if faults.is_disconnect(second) and (yield from self._lost_meanwhile()):
                 return self._end("lost")
         except BaseException as death:
             yield self._scope.rollback
@@ -137,10 +137,10 @@ class Trip:
         """Whether an error of the open session is none of the step: it runs again."""
         if not (self._scope.touched and isinstance(error, DBAPIError)):
             return False
-        if faults.is_transient(error):
+        if faults.is_conflict(error):
             self._deadlocks += 1
             return self._deadlocks <= DEADLOCKS
-        return faults.is_lost(error)
+        return faults.is_disconnect(error)
 
     def _lost_meanwhile(self) -> Generator[Callable[[], Any], Any, bool]:
         """Wait until the database is back; say whether the row is no longer ours.

@@ -27,7 +27,7 @@ CROWD = """
         NULL, NULL, CASE WHEN n %% 4 = 1 THEN 'executing'::gendurable.status END
     FROM generate_series(1, 50000) n;
     INSERT INTO gendurable.signals (target_id, name, dedup_key)
-    SELECT id, 'other', id::text FROM gendurable.instances WHERE id %% 3 = 0;
+    SELECT id, 'other', id::text FROM gendurable.instances;
     ANALYZE gendurable.instances, gendurable.signals, gendurable.nodes;
     INSERT INTO gendurable.instances (fsm, step, state, priority, correlation_key,
         correlation_scope)
