@@ -34,27 +34,28 @@ def sweep(
     conn.execute(AT_ONCE)
     swept = held = 0
     for status in sorted(TERMINAL):
-        ids = _overdue(conn, db, status, retention[status], batch)
-        if ids:
-            deleted = _delete(conn, db, ids)
-            swept += deleted
-            held += len(ids) - deleted
+        gone, kept = _sweep(conn, db, status, retention[status], batch)
+        swept += gone
+        held += kept
     return swept, held
 
 
-def _overdue(
+def _sweep(
     conn: Connection, db: Database, status: Status, seconds: float, batch: int
-) -> list[int]:
-    """Collect rows that may go, paging past those that must stay."""
-    ids: list[int] = []
+) -> tuple[int, int]:
+    """Delete up to *batch* rows of one status, paging past those that must stay or are held."""
+    swept = held = 0
     after: tuple[Any, int] = BEGINNING
-    while len(ids) < batch:
+    while swept < batch:
         page = query.overdue(conn, db, status, seconds, after, batch)
-        ids += [row.id for row in page if not row.needed]
+        ids = [row.id for row in page if not row.needed][: batch - swept]
+        gone = _delete(conn, db, ids) if ids else 0
+        swept += gone
+        held += len(ids) - gone
         if len(page) < batch:
             break
         after = (page[-1].updated_at, page[-1].id)
-    return ids[:batch]
+    return swept, held
 
 
 def _delete(conn: Connection, db: Database, ids: list[int]) -> int:
