@@ -25,6 +25,7 @@ from gendurable.queries import lookup, signals
 from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
 from gendurable.retry import Duration
+from gendurable.rules import build
 from gendurable.runtime.notifier import Notifier
 from gendurable.runtime.worker import Worker
 from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
@@ -61,13 +62,11 @@ def bind(
     dialect = getattr(engine, "dialect", None)
     if getattr(dialect, "name", None) != "postgresql" or engine.dialect.driver != "psycopg":
         raise ConfigError(f"engine={engine!r} must be of create_engine('postgresql+psycopg://...')")
-    unknown = settings.keys() - Settings.__dataclass_fields__.keys()
-    if unknown:
-        raise ConfigError(f"bind: there is no setting {', '.join(sorted(unknown))}")
     settings["session_factory"] = session_factory
     settings["rate_limits"] = rate_limits or {}
     settings["concurrency_limits"] = concurrency_limits or {}
-    return Durable(engine, async_engine, Settings(**settings), Catalogue(fsms))
+    checked = build(Settings, "bind", settings, Settings.__dataclass_fields__)
+    return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
 class Durable(Operations):
@@ -267,10 +266,8 @@ class Durable(Operations):
         Raises:
             ConfigError: settings are not usable, or the engine's pool is too small.
         """
-        unknown = settings.keys() - WorkerSettings.__dataclass_fields__.keys()
-        if unknown:
-            raise ConfigError(f"worker: there is no setting {', '.join(sorted(unknown))}")
-        return Worker(self, WorkerSettings(**settings))
+        names = WorkerSettings.__dataclass_fields__
+        return Worker(self, build(WorkerSettings, "worker", settings, names))
 
     def create_schema(self) -> None:
         """Create the schema, or bring it up to this release; does nothing if it is."""

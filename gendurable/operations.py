@@ -134,8 +134,6 @@ class Operations:
             )
             work.queues.add(found)
 
-        carry_out(self, session, move)
-
         carry_out(self, session, change)
 
     def wait(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from gendurable.errors import ConfigError, GenDurableError
 from gendurable.retry import seconds
 from gendurable.spawn import MAX_INT, check_name
+
+T = TypeVar("T")
 
 #: Takes a value and the name of its setting, returns the value as it is used, or raises.
 Rule: TypeAlias = Callable[[Any, str], Any]
@@ -36,6 +38,23 @@ def check_all(
         problems += together(settings)
     if problems:
         raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems))
+
+
+def build(kind: Callable[..., T], where: str, given: Mapping[str, Any], names: Iterable[str]) -> T:
+    """Return settings of *kind*, which has these *names*, from what was given.
+
+    Raises:
+        ConfigError: with everything that is wrong, unknown names too.
+    """
+    known = {name: value for name, value in given.items() if name in names}
+    problems = [f"{where}: there is no setting {name}" for name in given if name not in known]
+    try:
+        settings = kind(**known)
+    except ConfigError as error:
+        problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return settings
 
 
 def anything(value: Any, what: str) -> Any:

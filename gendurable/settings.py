@@ -238,4 +238,5 @@ _WORKER: Final[Mapping[str, Rule]] = {
     "gc": _part(GcSettings),
     "cron": _part(CronSettings),
     "health_port": port,
+    "health_host": name_of,
 }

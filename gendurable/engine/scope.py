@@ -80,11 +80,7 @@ class Scope:
         return self._async
 
     def children(self) -> Children:
-        """Return the children; they are read through the step's session if that is open."""
-        if self.is_async:
-            raise RuntimeError(
-                "an async step reads its children in ctx.async_session.run_sync, or in a sync step"
-            )
+        """Return the children; a sync step reads them through its session if that is open."""
         return Children(self._page)
 
     def commit(self, finished: Finished) -> Any:
@@ -144,7 +140,7 @@ class Scope:
             )
 
     def _page(self, after: int, limit: int) -> list[Child]:
-        if self._session is not None:
+        if self._session is not None and self._async is None:
             return self._read(self._session.connection(), after, limit)
         with self.durable.engine.begin() as conn:
             return self._read(conn, after, limit)

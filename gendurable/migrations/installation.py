@@ -55,7 +55,7 @@ def check(conn: Connection, schema: str = SCHEMA) -> None:
         )
 
 
-_MEND = "`gendurable schema upgrade`, durable.create_schema(), or `alembic upgrade` of the host"
+_MEND = "`alembic upgrade head` of the application, or with durable.create_schema()"
 
 
 def _is_newer(revision: str) -> bool:
