@@ -8,10 +8,11 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
-from sqlalchemy import MetaData
+from sqlalchemy import Enum, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from gendurable.models.base import SCHEMA, Base
+from gendurable.lifecycle import Status
+from gendurable.models.base import SCHEMA, STATUS, Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,27 @@ def tables_for(schema: str) -> Tables:
 
         metadata = MetaData(schema=schema)
 
+    status = _status_type(SchemaBase.metadata)
     for table in Base.metadata.sorted_tables:
-        table.to_metadata(SchemaBase.metadata, schema=schema, referred_schema_fn=lambda *_: schema)
+        copy = table.to_metadata(
+            SchemaBase.metadata, schema=schema, referred_schema_fn=lambda *_: schema
+        )
+        for column in copy.columns:
+            if isinstance(column.type, Enum):
+                column.type = status
     copies = {name: _copy(cls, SchemaBase, schema) for name, cls in originals.items()}
     return Tables(schema, SchemaBase.metadata, copies)
+
+
+def _status_type(metadata: MetaData) -> Enum:
+    """Return the type of statuses in the schema of *metadata*; copies of columns keep the old."""
+    return Enum(
+        Status,
+        name=STATUS.name,
+        schema=metadata.schema,
+        values_callable=STATUS.values_callable,
+        metadata=metadata,
+    )
 
 
 def _copy(
