@@ -97,8 +97,8 @@ class TestHandle:
         assert row(id).status == "failed"
         assert row(id).last_error.startswith("ZeroDivisionError: division by zero; then handle")
 
-    def test_what_the_database_refuses(self, durable, script, row):
-        """A state that only PostgreSQL refuses is an error of the step, and of handle."""
+    def test_a_child_that_cannot_be_stored(self, durable, script, row):
+        """A child whose headers no jsonb holds is an error of the step."""
         script["start"] = lambda obj, ctx: gd.ScheduleChildren(
             [gd.Spawn(Scripted(), headers={"a": 10**200_000})], "then"
         )
