@@ -28,6 +28,7 @@ class Scope:
     __slots__ = (
         "_async",
         "_closing",
+        "_conn",
         "_hooks",
         "_session",
         "claim",
@@ -47,11 +48,18 @@ class Scope:
         self._session: Session | None = None
         self._async: AsyncSession | None = None
         self._closing = False
+        self._conn: Connection | None = None
 
     @property
     def touched(self) -> bool:
         """Whether the step has opened its session."""
         return self._session is not None
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether it is the step's own session that has no connection any more, or got none."""
+        conn = self._conn
+        return self.touched and (conn is None or conn.closed or conn.invalidated)
 
     @property
     def stopping(self) -> bool:
@@ -95,6 +103,7 @@ class Scope:
         """Roll the session back and close it; whatever it held is let go."""
         session, self._session = self._session, None
         wrapper, self._async = self._async, None
+        self._conn = None
         self._closing = False
         if wrapper is not None:
             return _close(wrapper)
@@ -119,6 +128,7 @@ class Scope:
 
     def _begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
         """At every begin, since a rollback of the author's undoes what the first one set."""
+        self._conn = conn
         driver: Any = conn.connection.driver_connection
         if driver.autocommit:
             raise RuntimeError(

@@ -140,7 +140,7 @@ class Trip:
         if faults.is_conflict(error):
             self._deadlocks += 1
             return self._deadlocks <= DEADLOCKS
-        return faults.is_disconnect(error)
+        return faults.is_disconnect(error) and self._scope.disconnected
 
     def _lost_meanwhile(self) -> Generator[Callable[[], Any], Any, bool]:
         """Wait until the database is back; say whether the row is no longer ours.
