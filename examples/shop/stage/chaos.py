@@ -31,8 +31,8 @@ class Chaos:
         self._dice = random.Random(seed)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chaos", daemon=True)
+        self.error: Exception | None = None
         self.kills = 0
-        self.torn = 0
 
     def start(self) -> None:
         """Begin."""
@@ -44,15 +44,21 @@ class Chaos:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.is_set():
-            self._wait_for(UP, STARTING)
-            self._wait_for(BUSY, PATIENCE)
-            if self._over.wait(self._dice.uniform(0, 0.02)):
-                return
-            self._victim.kill()
-            self.kills += 1
-            self.torn += self._count(BUSY)
-            self._victim.start()
+        try:
+            while not self._over.is_set():
+                self._wait_for(UP, STARTING)
+                self._wait_for(BUSY, PATIENCE)
+                if not self._over.wait(self._dice.uniform(0, 0.02)):
+                    self._strike()
+        except Exception as error:
+            self.error = error
+
+    def _strike(self) -> None:
+        if self._victim.exit_status is not None:
+            raise RuntimeError(f"the victim ended by itself:\n{self._victim.last_words()}")
+        self._victim.kill()
+        self.kills += 1
+        self._victim.start()
 
     def _wait_for(self, question: TextClause, patience: float) -> None:
         """Return when the answer is more than 0, patience is at its end, or all is over."""

@@ -30,6 +30,10 @@ from examples.shop.stage.wire import call
 #: So long orders and payments come in and no worker is there to take them.
 CLOSED = 1.0
 
+#: This share of the kills must have happened when the last customer comes. Where starting a worker
+#: takes long, customers come more slowly, so that there is work to be torn out of its hands.
+IN_STEP = 0.8
+
 
 class Show:
     """The show: who is on stage, what they do, and what is said about it afterwards."""
@@ -56,7 +60,7 @@ class Show:
     def _play(self, stage: Company, timeline: Timeline, provider: Provider, chaos: Chaos) -> None:
         """Let customers and chaos loose; return when all is quiet again."""
         display = Display(self._console, len(self._ends))
-        pace = self._options.kills / self._options.seconds
+        pace = IN_STEP * self._options.kills / self._options.seconds
         Customers(stage.shop, provider, timeline).set_out(
             self._journeys, may_come=lambda one: chaos.kills >= one.at * pace - 1
         )
@@ -77,7 +81,7 @@ class Show:
             timeline.close()
 
     def _is_quiet(self, stage: Company, timeline: Timeline, display: Display, chaos: Chaos) -> bool:
-        for error in timeline.errors:
+        for error in filter(None, (*timeline.errors, chaos.error)):
             raise error
         for service in stage.dead():
             if service is not stage.victim:
@@ -85,7 +89,8 @@ class Show:
         with stage.engine.connect() as connection:
             now = look(connection)
         display.show(now, chaos.kills)
-        return timeline.is_over() and now.live == 0
+        enough = chaos.kills >= self._options.kills
+        return enough and timeline.is_over() and now.live == 0
 
     def _report(
         self, stage: Company, outside: Outside, carrier: dict[str, Any], chaos: Chaos
@@ -136,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.shop", description=__doc__)
     parser.add_argument("--orders", type=int, default=300, help="carts that are sent")
     parser.add_argument("--seconds", type=float, default=40, help="how long orders come in")
-    parser.add_argument("--kills", type=int, default=22, help="customers wait for so many kills")
+    parser.add_argument("--kills", type=int, default=20, help="so many at least")
     parser.add_argument("--seed", type=int, default=2026, help="of all that is drawn by chance")
     parser.add_argument("--patience", type=float, default=240, help="give up after so many seconds")
     options = parser.parse_args(arguments)
