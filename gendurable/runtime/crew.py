@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gendurable.engine import leases
 from gendurable.engine.executor import Executor, Hooks
-from gendurable.engine.group import commit_after_parents, commit_group
+from gendurable.engine.group import PATIENCE, commit_after_parents, commit_group
 from gendurable.runtime.claimer import Claimer
 from gendurable.runtime.committer import Committer
 from gendurable.runtime.hands import Hands
@@ -142,12 +142,17 @@ class Crew:
 
     def exchange(self, claim: Claim) -> Claim | None:
         """Exchange a claim for a new one, and end the session in which its step may hold locks."""
-        with self._engine.begin() as conn:
-            new = leases.exchange(conn, self._db, claim, self.worker, self._ttl)
+        try:
+            with self._engine.begin() as conn:
+                conn.execute(PATIENCE)
+                new = leases.exchange(conn, self._db, claim, self.worker, self._ttl)
+        except BaseException:
+            self.doubt()  # if it was committed after all, nobody holds the new claim
+            raise
         if new is not None:
             self.hands.take([new])
         self.hands.lose((claim.id, claim.claim_seq))
-        with self._engine.begin() as conn:
+        with suppress(Exception), self._engine.begin() as conn:
             leases.terminate(conn, [leases.session_name(self._db, claim.id, claim.claim_seq)])
         return new
 

@@ -68,11 +68,22 @@ class Overtime:
             if run.deadline <= now and run.close():
                 self._running.pop(run, None)
                 self._over.append((run, place))
-        while self._over:
-            self._end(*self._over[0])
-            self._over.popleft()
+        self._end_all()
         self._next = min((run.deadline for run in list(self._running)), default=inf)
         return None if self._next == inf else self._next - monotonic()
+
+    def _end_all(self) -> None:
+        """Take claim and slot from all whose time is over; whoever is held comes again."""
+        failure: Exception | None = None
+        for _ in range(len(self._over)):
+            run, place = self._over.popleft()
+            try:
+                self._end(run, place)
+            except Exception as error:
+                self._over.append((run, place))
+                failure = error
+        if failure is not None:
+            raise failure
 
     def _end(self, run: Run, place: Place) -> None:
         claim = self._exchange(run.claim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -125,6 +126,8 @@ class Worker:
         """
         with self._handlers():
             self.start()
+            if current_thread() is main_thread():
+                gc.freeze()  # what is there by now stays: no collection need walk through it
             self._running = True
             try:
                 reason = self._leave.get()

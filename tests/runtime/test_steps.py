@@ -303,7 +303,7 @@ class TestTimeouts:
         site.overtime._exchange = away
         run = site.run(1, lambda: began.put(1) or go.get(timeout=10), limit=0.001)
         began.get(timeout=5)
-        soon(lambda: run.deadline < monotonic())
+        soon(lambda: 0 < run.deadline < monotonic())
         with pytest.raises(ConnectionError):
             site.overtime.tick()
         go.put("done")
