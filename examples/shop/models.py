@@ -40,6 +40,7 @@ class Base(DeclarativeBase):
         OrderStatus: Enum(
             OrderStatus,
             native_enum=False,
+            length=20,
             create_constraint=True,
             name="orders_status_known",
             values_callable=lambda kind: [member.value for member in kind],

@@ -40,7 +40,7 @@ def upgrade() -> None:
         number(),
         sa.Column("cart", sa.Text, unique=True, nullable=False),
         sa.Column("customer", sa.Text, nullable=False),
-        sa.Column("status", sa.Text, server_default="placed", nullable=False),
+        sa.Column("status", sa.String(20), server_default="placed", nullable=False),
         sa.Column("remark", sa.Text),
         moment("placed_at"),
         moment("reserved_at", set_by_hand=True),
