@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +17,10 @@ from gendurable.runtime.supervisor import Supervisor, report
 
 if TYPE_CHECKING:
     from gendurable.durable import Durable
+
+
+#: A line of the log, where the application has not set up a log of its own.
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Queue(click.ParamType[Any]):
@@ -39,7 +44,6 @@ class Queue(click.ParamType[Any]):
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--reaper/--no-reaper", default=True, help="Return expired leases, fire deadlines.")
 @click.option("--gc/--no-gc", default=True, help="Delete what ended long ago.")
-@click.option("--cron/--no-cron", default=True, help="Start what is scheduled.")
 @click.option("--health-port", type=int, help="Answer /healthz here; the next process, one above.")
 def worker(
     target: Durable,
@@ -52,6 +56,10 @@ def worker(
 
     SIGTERM and SIGINT let running steps finish, then end it; a second signal ends it at once.
     """
+    if not logging.getLogger().handlers:  # an application that set up its logging keeps it
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
     options: dict[str, Any] = {**roles, "health_port": health_port}
     if queues:
         options["queues"] = dict(queues)
@@ -62,7 +70,11 @@ def worker(
     if processes > 1:
         sys.exit(Supervisor(_alone(processes, health_port), partial(_bury, target)).run())
     report(worker.name, lambda: worker.leave("the supervisor is gone"))
-    sys.exit(worker.run())
+    try:
+        status = worker.run()
+    except GenDurableError as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(status)
 
 
 def _alone(processes: int, health_port: int | None) -> Iterator[list[str]]:

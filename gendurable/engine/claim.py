@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gendurable import events
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from gendurable.registry import Catalogue
 
 EMPTY = Signals()
+
+log = logging.getLogger("gendurable")
 
 
 def claim(
@@ -52,10 +56,23 @@ def claim(
             known.append(Claim(row, mail.get(row[0], EMPTY), machine))
         else:
             unknown.append((row[0], row[7] + 1))
+            _warn(row[1], row[2], row[3])
             events.emit(events.fsm_unknown, binding, id=row[0], fsm=row[1], step=row[3])
     if unknown:
         leases.release(conn, db, worker, unknown, why="unknown")
     return Claimed(known, None, len(unknown), again=bool(unknown))
+
+
+@cache
+def _warn(fsm: str, version: int, step: str) -> None:
+    """Say, once for each, what this process has not imported."""
+    log.warning(
+        "%s version %d, step %r, is not known here: its instances are set aside until a worker"
+        " that has imported it takes them back",
+        fsm,
+        version,
+        step,
+    )
 
 
 def _inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> dict[int, Signals]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import traceback
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,6 +20,7 @@ from gendurable.engine import current, faults
 from gendurable.engine.claim import EMPTY
 from gendurable.engine.encode import encode, failed_fields
 from gendurable.engine.nouns import Claim, Finished
+from gendurable.engine.record import history_entry, say
 from gendurable.engine.scope import Scope
 from gendurable.errors import LeaseLost
 from gendurable.outcomes import Outcome, Retry
@@ -209,6 +209,8 @@ class Trip:
         """Note how long user code took and what the history keeps of it."""
         finished.duration = time.monotonic() - self._began
         finished.entry = history_entry(finished)
+        if finished.error is not None:
+            say(finished)
         if events.step_stop.receivers:
             self._tell(events.step_stop, kind=finished.kind, duration=finished.duration)
         return finished
@@ -248,17 +250,3 @@ def _policy(claim: Claim, error: BaseException) -> Retry | None:
     if claim.attempt + 1 >= retry.attempts:
         return None
     return Retry(retry.delay(claim.attempt))
-
-
-def history_entry(finished: Finished) -> dict[str, Any] | None:
-    """Return what the history of the machine keeps of this outcome, None if nothing."""
-    error, history = finished.error, finished.claim.machine.history
-    if history == "off" or (history == "errors" and error is None):
-        return None
-    entry: dict[str, Any] = {}
-    if error is not None:
-        entry["error"] = describe(error)
-        entry["traceback"] = storable("".join(traceback.format_exception(error)))
-    if history == "all":
-        entry["state"] = json.loads(finished.claim.state)
-    return entry
