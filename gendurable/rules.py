@@ -51,7 +51,7 @@ def build(kind: Callable[..., T], where: str, given: Mapping[str, Any], names: I
     try:
         settings = kind(**known)
     except ConfigError as error:
-        problems.append(str(error))
+        raise ConfigError("\n".join([*problems, str(error)])) from None
     if problems:
         raise ConfigError("\n".join(problems))
     return settings
