@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from gendurable.engine import control, current, faults
 from gendurable.errors import InvalidInput, SchemaError
+from gendurable.retry import jitter
 
 if TYPE_CHECKING:
     from gendurable.engine.scope import Scope
@@ -77,7 +77,7 @@ def carry_out(durable: Operations, caller: Caller, do: Callable[[Work], T]) -> T
         except DBAPIError as error:
             if caller is not None or not faults.is_transient(error) or attempt == TRIES - 1:
                 raise
-            time.sleep(random.uniform(0, 0.001 * 2**attempt))
+            time.sleep(jitter(0.001 * 2**attempt))
     raise AssertionError("unreachable")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from random import Random
 from typing import Any, TypeAlias
 
 from gendurable.errors import InvalidInput, InvalidOutcome
@@ -70,3 +71,15 @@ class Backoff:
             return min(first * self.factor ** min(attempt, 1_024), cap)
         except OverflowError:
             return cap if first else 0.0
+
+
+_random = Random()
+
+
+def jitter(longest: float, least: float = 0.0) -> float:
+    """Return a random number of seconds from *least* to *longest*.
+
+    It draws from a generator of its own: an application that has seeded ``random`` gets its
+    numbers undisturbed.
+    """
+    return _random.uniform(least, longest)

@@ -59,11 +59,13 @@ def engine(url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def durable(engine: Engine) -> gd.Durable:
+def durable(engine: Engine) -> Iterator[gd.Durable]:
     """A binding to the test's database with the settings that a user gets."""
     import gendurable as gd
 
-    return gd.bind(engine)
+    durable = gd.bind(engine)
+    yield durable
+    durable.notifier.close()
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gendurable.engine import ending
 from gendurable.queries import leases, outcomes
+from gendurable.retry import jitter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def delay(crashes: int) -> float:
     Source:
         "Full jitter": M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
-    return random.uniform(0, min(CAP, 0.25 * 2 ** min(crashes - 1, 20)))
+    return jitter(min(CAP, 0.25 * 2 ** min(crashes - 1, 20)))
 
 
 def bury(conn: Connection, db: Database, corpses: Sequence[Corpse]) -> Buried:

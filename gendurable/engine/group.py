@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from gendurable.engine.commit import commit
 from gendurable.engine.faults import is_refusal, is_transient, sqlstate
 from gendurable.engine.nouns import Committed, Finished
 from gendurable.queries import outcomes
+from gendurable.retry import jitter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def _transact(engine: Engine, db: Database, worker: str, batch: Sequence[Finishe
         except DBAPIError as error:
             if not is_transient(error) or attempt == TRIES - 1:
                 raise
-            time.sleep(random.uniform(0, 0.001 * 2**attempt))
+            time.sleep(jitter(0.001 * 2**attempt))
     raise AssertionError("unreachable")
 
 

@@ -140,7 +140,10 @@ class Trip:
         if faults.is_conflict(error):
             self._deadlocks += 1
             return self._deadlocks <= DEADLOCKS
-        return faults.is_disconnect(error) and self._scope.disconnected
+        if not faults.is_disconnect(error):
+            return False
+        # Without a SQLSTATE it may be another database that is away, and that is for the step.
+        return faults.sqlstate(error) is not None or self._scope.disconnected
 
     def _lost_meanwhile(self) -> Generator[Callable[[], Any], Any, bool]:
         """Wait until the database is back; say whether the row is no longer ours.

@@ -8,7 +8,6 @@ database is away, that is said once, however many loops notice it.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -16,6 +15,7 @@ from threading import Thread, current_thread
 from time import monotonic
 
 from gendurable.engine.faults import is_lost, is_transient
+from gendurable.retry import jitter
 
 log = logging.getLogger("gendurable")
 
@@ -168,4 +168,4 @@ class Daemon:
         elif not is_transient(error) and self._failures == 1:
             log.error("%s: a turn failed, the loop goes on", self.name, exc_info=error)
         longest: float = min(LONGEST, FIRST * 2 ** min(self._failures - 1, 10))
-        return longest * random.uniform(0.5, 1.0)
+        return jitter(longest, longest / 2)

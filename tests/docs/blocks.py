@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from gendurable import machine
+from gendurable.machine import isolated
+
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)$")
 
 
@@ -47,7 +50,9 @@ def page(path: Path) -> Iterator[ModuleType]:
     module = ModuleType(f"page_{path.stem.replace('-', '_').lower()}")
     sys.modules[module.__name__] = module
     try:
-        yield module
+        with isolated():
+            machine._defined.clear()  # what other tests have defined may bear the same names
+            yield module
     finally:
         del sys.modules[module.__name__]
 
