@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 import gendurable as gd
 from gendurable import events
@@ -33,11 +34,14 @@ class Inside(gd.FSM, name="chaos.inside", max_crashes=None):
 
 
 class Outside(gd.FSM, name="chaos.outside", max_crashes=None):
-    """The same, but each row is committed on a connection of its own."""
+    """The same, but each row is committed on a connection of its own.
+
+    When that one is lost, it is the step's to try again: the engine answers for its session only.
+    """
 
     n: int = 0
 
-    @gd.step(initial=True)
+    @gd.step(initial=True, retry=gd.Backoff(attempts=20, first=0.05, on=(OperationalError,)))
     def go(self, ctx: gd.Context) -> gd.Outcome:
         with ctx.durable.engine.begin() as conn:
             conn.execute(EFFECT, {"kind": "outside", "instance": ctx.id, "n": self.n})

@@ -29,8 +29,8 @@ class TestKills:
 
         The same machine with its effect on a connection of its own does it more than once.
         """
-        durable.insert_all([Inside() for _ in range(MACHINES)])
-        durable.insert_all([Outside() for _ in range(MACHINES // 4)])
+        # Mixed, so that each kill finds both at work
+        durable.insert_all([Inside() if n % 5 else Outside() for n in range(MACHINES * 5 // 4)])
         working = [world.worker() for _ in range(2)]
         total = 5 * MACHINES
         for kill in range(1, KILLS + 1):
