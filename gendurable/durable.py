@@ -18,9 +18,10 @@ from gendurable.engine import control, enqueue, limits
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
+from gendurable.limiting import Limiting
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
-from gendurable.operations import Operations, Target, as_target
+from gendurable.operations import Target, as_target
 from gendurable.queries import lookup, signals
 from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
@@ -69,7 +70,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Operations):
+class Durable(Limiting):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a
@@ -104,6 +105,7 @@ class Durable(Operations):
         self.Instance = self._tables.Instance
         self.StoredSignal = self._tables.StoredSignal
         self.Transition = self._tables.Transition
+        self.bursts: dict[str, int] = {}
         self._identity: str | None = None
         self._lock = Lock()
 
@@ -136,8 +138,8 @@ class Durable(Operations):
             correlation_key: its business identity: unique and addressable in this binding.
             correlation_scope: how long the key is taken: LIVE, ALL, or None for a mere label.
             if_exists: what to do when the key is taken: "raise", or "return" the holder's handle.
-            concurrency_key: at most so many instances with this key execute at once; refused, as
-                is ``rate_limit``, until a release enforces it.
+            concurrency_key: at most so many instances with this key execute at once: one, unless
+                ``concurrency_limits`` has an entry for the key's name, the part before a colon.
             rate_limit: the token bucket that each execution takes *weight* tokens from.
             weight: a positive integer.
             headers: JSON that goes along and is not touched.
@@ -147,23 +149,23 @@ class Durable(Operations):
             DuplicateInstance: the key is taken.
             UnknownLimit: nobody configures the rate limit.
         """
-        spawn = self._checked(
-            Spawn(
-                obj,
-                queue,
-                priority,
-                delay,
-                at,
-                correlation_key,
-                correlation_scope,
-                if_exists,
-                concurrency_key,
-                rate_limit,
-                weight,
-                headers,
-            )
+        spawn = Spawn(
+            obj,
+            queue,
+            priority,
+            delay,
+            at,
+            correlation_key,
+            correlation_scope,
+            if_exists,
+            concurrency_key,
+            rate_limit,
+            weight,
+            headers,
         )
         with working(self, session) as work:
+            if rate_limit is not None:
+                limits.check(work.conn, self.db, self.settings, [spawn])
             id, created = enqueue.insert(work.conn, self.db, spawn, self.settings.max_size)
             if created:
                 work.queues.add(enqueue.queue_of(spawn))
@@ -176,10 +178,12 @@ class Durable(Operations):
 
         Raises:
             InvalidInput: one of them is not acceptable; then none is inserted.
+            UnknownLimit: nobody configures the rate limit of one.
         """
-        spawns = [self._checked(one) for one in objs]
+        spawns = _spawns(objs)
 
         def insert(work: Work) -> list[tuple[int, bool] | None]:
+            limits.check(work.conn, self.db, self.settings, spawns)
             made = enqueue.insert_all(work.conn, self.db, spawns, self.settings.max_size)
             work.queues.update(
                 enqueue.queue_of(spawn)
@@ -241,11 +245,12 @@ class Durable(Operations):
             NoTarget: the parent has ended, or is not there.
             InvalidInput: it is the instance whose step is running here.
         """
-        spawns = [self._checked(one) for one in children]
+        spawns = _spawns(children)
         goal = as_target(parent)
         refuse_own(self, goal, "schedule children of")
 
         def add(work: Work) -> int:
+            limits.check(work.conn, self.db, self.settings, spawns)
             row = control.adopt(work.conn, self.db, goal, me(self))
             count = enqueue.insert_children(
                 work.conn, self.db, spawns, self.settings.max_size, row.id, row.round
@@ -293,13 +298,12 @@ class Durable(Operations):
                 self._identity = lookup.installation(conn, self.db)[0]
         return self._identity
 
-    def _checked(self, one: FSM | Spawn) -> Spawn:
-        spawn = one if isinstance(one, Spawn) else Spawn(one)
-        limits.check(spawn, self.settings.rate_limits)
-        return spawn
-
     def __repr__(self) -> str:
         return f"<Durable {self.name!r} {self.engine.url!r} schema {self.settings.schema!r}>"
+
+
+def _spawns(objs: Iterable[FSM | Spawn]) -> list[Spawn]:
+    return [one if isinstance(one, Spawn) else Spawn(one) for one in objs]
 
 
 def _channel(schema: str) -> str:

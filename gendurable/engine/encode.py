@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from gendurable.engine.limits import refuse
+from gendurable.engine.limits import check_weight
 from gendurable.engine.nouns import Claim, Finished
 from gendurable.engine.spawning import encode_child, in_key_order
 from gendurable.errors import InvalidOutcome
@@ -23,7 +24,7 @@ from gendurable.outcomes import (
 from gendurable.state import describe, dump_json, dump_state, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gendurable.fsm import FSM
     from gendurable.spawn import Spawn
@@ -38,13 +39,15 @@ def encode(
     *,
     awaited: Sequence[int],
     max_size: int,
+    bursts: Mapping[str, int] = MappingProxyType({}),
     recovered: bool = False,
     error: BaseException | None = None,
 ) -> Finished:
     """Encode what a step (or ``handle``, then *recovered*) answered.
 
     Raises:
-        InvalidOutcome: it is no outcome, or names a step that the machine does not have.
+        InvalidOutcome: it is no outcome, names a step that the machine does not have, or has a
+            weight above one of the *bursts*, by name of the rate.
         ValueError: state, result or a child cannot be stored.
     """
     encoder = _ENCODERS.get(type(outcome))
@@ -61,6 +64,7 @@ def encode(
         recovered=recovered,
     )
     encoder(finished, outcome, max_size)
+    _check_weights(outcome, bursts)
     if recovered:
         finished.presented = awaited if finished.kind == "await" else ()
     elif finished.kind in ("next", "children") or (isinstance(outcome, Await) and outcome.consume):
@@ -74,10 +78,20 @@ def encode(
     return finished
 
 
+def _check_weights(outcome: Outcome, bursts: Mapping[str, int]) -> None:
+    """Refuse what could never have its tokens; a rate that nobody knows may yet come."""
+    rated: list[Any] = []
+    if isinstance(outcome, Next | Await | ScheduleChildren) and outcome.rate_limit is not None:
+        rated.append(outcome)
+    if isinstance(outcome, ScheduleChildren):
+        rated += [spawn for spawn in outcome.children if spawn.rate_limit is not None]
+    for one in rated:
+        check_weight(one.rate_limit, one.weight, bursts, InvalidOutcome)
+
+
 def _advance(finished: Finished, step: Any, outcome: Any) -> dict[str, Any]:
     """Return the columns of an outcome that goes on to another visit."""
     claim = finished.claim
-    refuse(None, outcome.rate_limit, InvalidOutcome)
     fields = finished.fields = {
         "status": "runnable",
         "step": claim.machine.resolve(step),
@@ -95,7 +109,6 @@ def _next(finished: Finished, outcome: Next, max_size: int) -> None:
     fields = _advance(finished, outcome.step, outcome)
     fields["delay"] = outcome.delay
     if outcome.concurrency_key is not KEEP:
-        refuse(outcome.concurrency_key, None, InvalidOutcome)
         fields["concurrency_key"] = outcome.concurrency_key
     if outcome.priority is not KEEP:
         fields["priority"] = outcome.priority

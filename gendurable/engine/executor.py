@@ -28,6 +28,8 @@ class Binding(Protocol):
     db: Database
     settings: Settings
     name: str
+    #: What fits into the bucket of each rate, by name, as far as this process knows.
+    bursts: dict[str, int]
 
     def open_session(self) -> Session:
         """Open the session of a sync step."""

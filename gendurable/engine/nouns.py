@@ -99,8 +99,7 @@ class Claim:
             self.rate_limit,
             self.weight,
             self.eligible_at,
-            _,
-            _,
+            *_,
         ) = row
         self.claim_seq = seq + 1  # the row is as it was locked; claiming it gave the next number
         self.signals = signals
@@ -131,6 +130,11 @@ class Claimed:
     next_due: float | None = None  # seconds until the queue's next row is due
     aside: int = 0  # rows set aside because nobody here knows them
     again: bool = False  # something was moved out of the way: look again at once
+    contended: bool = False  # somebody else judges a key or a bucket: look again in a moment
+    crowded: bool = False  # a row with a limit could start, if there were a free slot
+    marked: int = 0  # rows that wait for a key or for tokens from now on
+    look: set[str] = field(default_factory=set)  # keys to look at once this is committed
+    timer: bool = False  # the head of a bucket waits for an instant
 
 
 @dataclass(slots=True)

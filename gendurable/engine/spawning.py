@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from gendurable.engine.limits import refuse
 from gendurable.errors import InvalidOutcome, StateError
 from gendurable.state import dump_json, dump_state
 
@@ -67,7 +66,6 @@ def in_key_order(spawns: Sequence[Spawn]) -> Sequence[int]:
 
 def encode_child(spawn: Spawn, max_size: int) -> str:
     """Encode a child that a step schedules: what is wrong with it is an error of that step."""
-    refuse(spawn.concurrency_key, spawn.rate_limit, InvalidOutcome)
     try:
         return encode_row(spawn, max_size)
     except StateError as error:

@@ -126,6 +126,7 @@ class Trip:
             outcome,
             awaited=[one.id for one in self._awaited],
             max_size=self._binding.settings.max_size,
+            bursts=self._binding.bursts,
             recovered=error is not None,
             error=error,
         )

@@ -69,7 +69,7 @@ class Database:
 
 
 def document(
-    name: str, parameter: str, **columns: TypeEngine[Any] | type[TypeEngine[Any]]
+    name: str, parameter: str, /, **columns: TypeEngine[Any] | type[TypeEngine[Any]]
 ) -> FromClause:
     """A batch that travels as one JSON document, as a table *name* with these columns.
 

@@ -1,0 +1,15 @@
+WITH locked AS MATERIALIZED
+(SELECT gendurable.buckets.key AS key, gendurable.buckets.level AS level, gendurable.buckets.per_us AS per_us, gendurable.buckets.at AS at
+FROM gendurable.buckets
+WHERE gendurable.buckets.key IN (SELECT wanted.key
+FROM json_to_recordset(%(keys)s::JSON) AS wanted(key TEXT)) ORDER BY gendurable.buckets.key FOR UPDATE SKIP LOCKED)
+ SELECT wanted.key, EXISTS (SELECT *
+FROM gendurable.buckets
+WHERE gendurable.buckets.key = wanted.key) AS there, locked.level, locked.per_us AS unit, CAST(greatest(locked.at, statement_timestamp()) AS TEXT) AS used, CAST(EXTRACT(epoch FROM greatest(locked.at, statement_timestamp()) - locked.at) * 1000000 AS BIGINT) AS elapsed, policy.amount, policy.per_us, policy.burst, waiting.id, waiting.fsm, waiting.fsm_version, waiting.step, waiting.state, waiting.attempt, waiting.visit, waiting.claim_seq, waiting.awaits, waiting.queue, waiting.priority, waiting.correlation_key, waiting.correlation_scope, waiting.parent_id, waiting.parent_round, waiting.round, waiting.headers, waiting.timed_out, waiting.crashes, waiting.concurrency_key, waiting.rate_limit, waiting.weight, waiting.eligible_at
+FROM json_to_recordset(%(keys)s::JSON) AS wanted(key TEXT) LEFT OUTER JOIN LATERAL (SELECT gendurable.limits.amount AS amount, gendurable.limits.per_us AS per_us, gendurable.limits.burst AS burst
+FROM gendurable.limits
+WHERE gendurable.limits.kind = 'rate' AND gendurable.limits.name = split_part(wanted.key, ':', 1) ORDER BY gendurable.limits.source DESC
+ LIMIT 1) AS policy ON true LEFT OUTER JOIN locked ON locked.key = wanted.key LEFT OUTER JOIN LATERAL (SELECT gendurable.instances.id AS id, gendurable.instances.fsm AS fsm, gendurable.instances.fsm_version AS fsm_version, gendurable.instances.step AS step, CAST(gendurable.instances.state AS TEXT) AS state, gendurable.instances.attempt AS attempt, gendurable.instances.visit AS visit, gendurable.instances.claim_seq AS claim_seq, gendurable.instances.awaits AS awaits, gendurable.instances.queue AS queue, gendurable.instances.priority AS priority, gendurable.instances.correlation_key AS correlation_key, gendurable.instances.correlation_scope AS correlation_scope, gendurable.instances.parent_id AS parent_id, gendurable.instances.parent_round AS parent_round, gendurable.instances.round AS round, CAST(gendurable.instances.headers AS TEXT) AS headers, gendurable.instances.timed_out AS timed_out, gendurable.instances.crashes AS crashes, gendurable.instances.concurrency_key AS concurrency_key, gendurable.instances.rate_limit AS rate_limit, gendurable.instances.weight AS weight, gendurable.instances.eligible_at AS eligible_at
+FROM gendurable.instances
+WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL AND gendurable.instances.rate_limit = locked.key AND gendurable.instances.queue = %(in_queue)s::VARCHAR AND gendurable.instances.eligible_at <= statement_timestamp() ORDER BY gendurable.instances.priority, gendurable.instances.eligible_at, gendurable.instances.id
+ LIMIT %(up_to)s::INTEGER + 1 FOR NO KEY UPDATE SKIP LOCKED) AS waiting ON true

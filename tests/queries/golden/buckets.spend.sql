@@ -1,0 +1,3 @@
+UPDATE gendurable.buckets SET level=spent.level, per_us=spent.unit, at=CAST(spent.used AS TIMESTAMP WITH TIME ZONE), head_at=CASE WHEN (spent.head IS NOT NULL) THEN CAST(spent.used AS TIMESTAMP WITH TIME ZONE) + spent.head * interval '1 microsecond' WHEN (EXISTS (SELECT *
+FROM gendurable.instances
+WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL AND gendurable.instances.rate_limit = spent.key)) THEN CAST(spent.used AS TIMESTAMP WITH TIME ZONE) + 20000 * interval '1 microsecond' ELSE NULL END FROM json_to_recordset(%(buckets)s::JSON) AS spent(key TEXT, level NUMERIC, unit BIGINT, used TEXT, head BIGINT) WHERE gendurable.buckets.key = spent.key
