@@ -105,6 +105,7 @@ class Durable(Limiting):
         self.Instance = self._tables.Instance
         self.StoredSignal = self._tables.StoredSignal
         self.Transition = self._tables.Transition
+        self.Bucket = self._tables.Bucket
         self.bursts: dict[str, int] = {}
         self._identity: str | None = None
         self._lock = Lock()
