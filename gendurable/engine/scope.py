@@ -115,7 +115,8 @@ class Scope:
     def _commit(self, session: Session, finished: Finished) -> Committed:
         session.flush()
         conn = session.connection()
-        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True)
+        ttl = None if self.stopping else self._hooks.ttl
+        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True, ttl=ttl)
         if committed.done:
             session.commit()
         session.close()

@@ -46,6 +46,16 @@ class TestCommit:
         assert len(sent) == 2
 
     @sizes
+    def test_of_steps_that_run_ahead(self, play, counted, n):
+        """A batch whose rows it claims anew is three: it reads their inboxes."""
+        play.durable.insert_all([Actor() for _ in range(n)])
+        batch = [play.say(one, gd.Next("then")) for one in play.claim(demand=1000)]
+        with counted() as sent:
+            assert len(play.commit(*batch, ttl=30).ahead) == n
+
+        assert len(sent) == 3
+
+    @sizes
     def test_of_parks(self, play, counted, n):
         """A batch with parks is three: it looks once for their mail."""
         play.durable.insert_all([Actor() for _ in range(n)])
