@@ -38,7 +38,8 @@ def commit(
     of a lease in seconds, rows whose next step may run ahead are claimed by the same write.
     """
     answer = Committed()
-    owned = _guard(conn, db, worker, batch, answer, wait)
+    single = batch[0] if wait and len(batch) == 1 and _needs_no_lock(batch[0]) else None
+    owned = [single] if single else _guard(conn, db, worker, batch, answer, wait)
     if not owned:
         return answer
     plain = [one for one in owned if one.fields]
@@ -50,6 +51,9 @@ def commit(
                     births[one.claim.id] = {"ahead": True}
         documents = (document(one, **births.get(one.claim.id, {})) for one in plain)
         written = outcomes.write(conn, db, worker, documents, ttl or 0.0)
+        if single and not written:
+            answer.stale = owned
+            return answer
         answer.woken.update(queue for _, queue, _ in written if queue is not None)
         _settle(conn, db, plain, answer)
         ahead = {id for id, _, claimed in written if claimed}
@@ -61,6 +65,16 @@ def commit(
     answer.done = owned
     answer.ids = [one.claim.id for one in owned]
     return answer
+
+
+def _needs_no_lock(one: Finished) -> bool:
+    """Whether the write itself, which is guarded, locks all that this outcome touches.
+
+    What ends locks its parent first; and children may be inserted for an owner only.
+    """
+    if not one.fields or one.kind == "children":
+        return False
+    return not one.ends or one.claim.parent_id is None
 
 
 def _guard(
