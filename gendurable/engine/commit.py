@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gendurable.engine import crash
 from gendurable.engine.barrier import count_barriers
 from gendurable.engine.claim import EMPTY, inboxes
-from gendurable.engine.encode import document
+from gendurable.engine.encode import columns, document
 from gendurable.engine.nouns import Committed, Finished
 from gendurable.engine.spawning import CHUNK, adopted, numbered
 from gendurable.queries import children, enqueue, leases, outcomes, signals
@@ -49,8 +49,13 @@ def commit(
             for one in plain:
                 if one.ahead:
                     births[one.claim.id] = {"ahead": True}
-        documents = (document(one, **births.get(one.claim.id, {})) for one in plain)
-        written = outcomes.write(conn, db, worker, documents, ttl or 0.0)
+        if single:
+            fields = columns(single, **births.get(single.claim.id, {}))
+            written = outcomes.write_one(conn, db, worker, fields, ttl or 0.0)
+        else:
+            ids = (one.claim.id for one in plain)
+            documents = (document(one, **births.get(one.claim.id, {})) for one in plain)
+            written = outcomes.write(conn, db, worker, ids, documents, ttl or 0.0)
         if single and not written:
             answer.stale = owned
             return answer

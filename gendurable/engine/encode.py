@@ -160,7 +160,7 @@ def _again(finished: Finished, outcome: Retry | Snoozed, max_size: int) -> None:
 def _await(finished: Finished, outcome: Await, max_size: int) -> None:
     fields = _advance(finished, outcome.then, outcome)
     fields["status"] = "awaiting_signal"
-    fields["awaits"] = outcome.names
+    fields["awaits"] = list(outcome.names)
     fields["timeout"] = outcome.timeout
 
 
@@ -223,11 +223,21 @@ _ENCODERS: dict[type, Any] = {
 }
 
 
+def columns(finished: Finished, **late: Any) -> dict[str, Any]:
+    """Return what the commit of one outcome takes; *late* columns are known only there."""
+    return {**_fields(finished, late), "state": finished.state, "result": finished.result}
+
+
 def document(finished: Finished, **late: Any) -> str:
-    """Return the JSON object that the commit takes; *late* columns are known only there."""
+    """Return the same as the JSON object that the commit of a batch takes."""
+    fields = _fields(finished, late)
+    result = f',"result":{finished.result}' if finished.result is not None else ""
+    return f'{_dumps(fields)[:-1]},"state":{finished.state}{result}}}'
+
+
+def _fields(finished: Finished, late: dict[str, Any]) -> dict[str, Any]:
     claim = finished.claim
     fields = {"id": claim.id, "claim_seq": claim.claim_seq, **finished.fields, **late}
     if claim.adopted:
         fields["fsm_version"] = claim.fsm_version
-    result = f',"result":{finished.result}' if finished.result is not None else ""
-    return f'{_dumps(fields)[:-1]},"state":{finished.state}{result}}}'
+    return fields

@@ -45,6 +45,11 @@ BATCH = json.dumps(
         for id in range(50_004, 50_404, 4)
     ]
 )
+UNSAID = (
+    *("fsm_version", "result", "last_error", "crashes", "queue", "priority", "delay", "awaits"),
+    *("timeout", "timed_out", "concurrency_key", "rate_limit", "weight", "round", "quorum"),
+    *("pending", "ended_from", "ahead"),
+)
 VALUES: dict[str, object] = {
     "in_queue": "default",
     "up_to": 100,
@@ -74,6 +79,14 @@ VALUES: dict[str, object] = {
     "keys": "{key:1}",
     "spent": 0,
     "why": "unknown",
+    "new_id": 50_004,
+    "new_claim_seq": 1,
+    "new_status": "done",
+    "new_step": "s",
+    "new_state": "{}",
+    "new_attempt": 0,
+    "new_visit": 1,
+    **dict.fromkeys(f"new_{name}" for name in UNSAID),
     "known": json.dumps([{"fsm": "Work", "fsm_version": 1, "step": "s"}]),
 }
 BY_KEY = {"signals.deliver_by_key", "lookup.by_key"}
@@ -85,6 +98,8 @@ INDEXES = {
     "outcomes.lock_waiting": {"instances_pkey"},
     "outcomes.look": {"instances_pkey"},
     "outcomes.write": {"instances_pkey", "signals_target"},
+    "outcomes.write_one": {"instances_pkey"},
+    "outcomes.empty": {"signals_target"},
     "signals.deliver": {"instances_pkey"},
     "signals.deliver_by_key": {"instances_correlation", "instances_pkey"},
     "signals.inboxes": {"signals_target"},
@@ -149,7 +164,7 @@ def plan(conn: Connection, name: str, mode: str) -> list[dict]:
 
 
 def _quoted(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+    return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
 def _nodes(node: dict, inputs_only: bool = False) -> Iterator[dict]:

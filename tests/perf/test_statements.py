@@ -123,15 +123,19 @@ class TestCommit:
             play.change("UPDATE gendurable.instances SET paused_at = statement_timestamp()")
 
     def test_in_the_session_of_a_step(self, play, counted):
-        """A step that touched its session pays for one statement, and its begin for a round trip."""
-        play.actor()
-        SCRIPT["start"] = lambda obj, ctx: ctx.session.connection() and gd.Done()
-        claim = play.one()
-        play.durable.identity()
-        with counted() as sent:
-            assert play.run(claim).committed.ids == [claim.id]
+        """A step that touched its session pays for one statement, and its begin for a round trip.
 
-        assert len(sent) == 1
+        One that ends empties its inbox, too.
+        """
+        play.durable.identity()
+        for outcome, statements in ((gd.Next("then"), 1), (gd.Done(), 2)):
+            play.actor(priority=-statements)
+            SCRIPT["start"] = lambda obj, ctx, said=outcome: ctx.session.connection() and said
+            claim = play.claim(demand=1)[0]
+            with counted() as sent:
+                assert play.run(claim).committed.ids == [claim.id]
+
+            assert len(sent) == statements
 
 
 class TestCallers:

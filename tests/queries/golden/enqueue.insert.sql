@@ -3,6 +3,6 @@ WITH drawn AS
 FROM json_to_recordset(%(rows)s::JSON) AS "new"(n INTEGER, fsm TEXT, fsm_version INTEGER, step TEXT, state JSONB, queue TEXT, priority SMALLINT, delay DOUBLE PRECISION, due TIMESTAMP WITH TIME ZONE, correlation_key TEXT, correlation_scope TEXT, concurrency_key TEXT, rate_limit TEXT, weight INTEGER, parent_id BIGINT, parent_round INTEGER, headers JSONB)),
 inserted AS
 (INSERT INTO gendurable.instances (id, eligible_at, fsm, fsm_version, step, state, queue, priority, correlation_key, correlation_scope, concurrency_key, rate_limit, weight, parent_id, parent_round, headers) OVERRIDING SYSTEM VALUE SELECT drawn.id AS id, drawn.eligible_at AS eligible_at, drawn.fsm AS fsm, drawn.fsm_version AS fsm_version, drawn.step AS step, drawn.state AS state, drawn.queue AS queue, drawn.priority AS priority, drawn.correlation_key AS correlation_key, drawn.correlation_scope AS correlation_scope, drawn.concurrency_key AS concurrency_key, drawn.rate_limit AS rate_limit, drawn.weight AS weight, drawn.parent_id AS parent_id, drawn.parent_round AS parent_round, drawn.headers AS headers
-FROM drawn ORDER BY drawn.correlation_key COLLATE "C", drawn.n ON CONFLICT (correlation_guard) WHERE correlation_guard IS NOT NULL DO NOTHING RETURNING gendurable.instances.id)
+FROM drawn ORDER BY drawn.correlation_key COLLATE "C", drawn.n ON CONFLICT (correlation_guard) WHERE correlation_guard IS NOT NULL DO NOTHING RETURNING instances.id)
  SELECT drawn.n, inserted.id
 FROM drawn JOIN inserted ON inserted.id = drawn.id
