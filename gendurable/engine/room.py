@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 #: In microseconds: how soon to look again at a bucket whose rate nobody knows, and the longest
@@ -15,16 +15,18 @@ UNKNOWN, LONGEST = 1_000_000, 300_000_000
 class Gate:
     """The room that a key has."""
 
-    __slots__ = ("free",)
+    __slots__ = ("_slots", "free")
 
     def __init__(self, width: int, slots: Iterable[int]) -> None:
         taken = set(slots)
-        room = max(0, width - len(taken))
-        self.free = list(islice((n for n in count() if n not in taken), room))[::-1]
+        #: How many more may start.
+        self.free = max(0, width - len(taken))
+        self._slots = (n for n in count() if n not in taken)
 
     def take(self) -> int:
         """Take the lowest free slot: with any other choice two claims might not meet."""
-        return self.free.pop()
+        self.free -= 1
+        return next(self._slots)
 
 
 class Bucket:
