@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
-#: In microseconds: how soon to look again at a bucket whose rate nobody knows, and the longest
-#: time that any bucket is left alone, lest a rate that has changed meanwhile be overlooked.
-UNKNOWN, LONGEST = 1_000_000, 300_000_000
+#: In microseconds: how soon to look again at a bucket whose rate nobody knows, and what is as good
+#: as never, a hundred years; if the rate changes, the bucket is looked at again.
+UNKNOWN, NEVER = 1_000_000, 3_155_760_000_000_000
 
 
 class Gate:
@@ -73,12 +73,12 @@ class Bucket:
         missing = min(weight, self.burst) * self.unit - self._level
         if missing <= 0:
             return True
-        return self.close(-(-missing // self.amount) if self.amount else LONGEST)
+        return self.close(-(-missing // self.amount) if self.amount else NEVER)
 
     def close(self, microseconds: int) -> bool:
         """Let nobody in for so long."""
         if self.head is None:
-            self.head = min(microseconds, LONGEST)
+            self.head = min(microseconds, NEVER)
             self.changed = True
         return False
 
@@ -96,5 +96,7 @@ class Bucket:
                 "unit": self.unit,
                 "used": self.used,
                 "head": self.head,
+                "amount": self.amount,
+                "burst": self.burst if self.known else None,
             }
         )

@@ -84,6 +84,7 @@ class Gates:
             if not self._declared:  # the database may have been away when the worker started
                 limits.declare(conn, binding.db, binding.settings)
             keys = gates.sweep(conn, binding.db)
+            gates.stir(conn, binding.db)
             binding.bursts = limits.bursts(conn, binding.db, binding.settings)
         self._declared = True
         took = monotonic() - began

@@ -1,4 +1,4 @@
-INSERT INTO gendurable.buckets (key, level, per_us, at) SELECT wanted.key, coalesce(CAST(policy.burst AS NUMERIC) * policy.per_us, 0) AS coalesce_1, coalesce(policy.per_us, 1) AS coalesce_2, statement_timestamp()
+INSERT INTO gendurable.buckets (key, level, per_us, at) SELECT wanted.key, coalesce(CAST(policy.burst AS NUMERIC) * policy.per_us, 1e40) AS coalesce_1, coalesce(policy.per_us, 1) AS coalesce_2, statement_timestamp()
 FROM json_to_recordset(%(keys)s::JSON) AS wanted(key TEXT) LEFT OUTER JOIN LATERAL (SELECT gendurable.limits.amount AS amount, gendurable.limits.per_us AS per_us, gendurable.limits.burst AS burst
 FROM gendurable.limits
 WHERE gendurable.limits.kind = 'rate' AND gendurable.limits.name = split_part(wanted.key, ':', 1) ORDER BY gendurable.limits.source DESC
