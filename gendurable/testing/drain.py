@@ -22,7 +22,6 @@ from gendurable.testing.loops import finish
 from gendurable.testing.reach import Place
 from gendurable.testing.stage import staged
 
-
 #: How often tokens flow in without a step that could run: for other queues, or rows that are held.
 VAIN = 100
 
