@@ -39,6 +39,11 @@ def sweep(conn: Connection, db: Database) -> set[str]:
     return set(limits.sweep(conn, db))
 
 
+def stir(conn: Connection, db: Database) -> None:
+    """Have the buckets looked at whose heads were reckoned by rates that have changed."""
+    buckets.stir(conn, db)
+
+
 def ripen(conn: Connection, db: Database) -> tuple[float | None, set[str]]:
     """Let in the heads of buckets that have enough; return (seconds to the next one, queues)."""
     soon = buckets.soon(conn, db)

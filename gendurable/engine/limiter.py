@@ -109,13 +109,11 @@ class _Court:
 
     def call(self, rows: Iterable[Any]) -> None:
         """Gather whom to judge: rows that the claim met, and those that wait for the same."""
-        for row in rows:
-            if row[STARTED]:
-                continue
-            if row[KEY] is None or row[WON]:
-                self._candidates.append((row, None))
-            else:
-                self.admission.contended.add(row[KEY])
+        limited = [row for row in rows if not row[STARTED]]
+        # A lock may be won at a key's second row: what is before it would be passed.
+        lost = {row[KEY] for row in limited if row[KEY] is not None and not row[WON]}
+        self.admission.contended |= lost
+        self._candidates += [(row, None) for row in limited if row[KEY] not in lost]
         self._open_gates({row[KEY] for row, _ in self._candidates if row[KEY] is not None})
         wanted = {row[RATE] for row, _ in self._candidates if row[RATE] is not None}
         missing = self._open_buckets(wanted)

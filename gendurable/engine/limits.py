@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gendurable.errors import GenDurableError, InvalidInput, UnknownLimit
-from gendurable.queries import buckets
 from gendurable.queries import limits as query
 from gendurable.settings import ConcurrencyLimit, RateLimit
 
@@ -60,28 +59,20 @@ def declare(conn: Connection, db: Database, settings: Settings) -> None:
     entries = [encode(*item) for item in sorted(settings.concurrency_limits.items())]
     entries += [encode(*item) for item in sorted(settings.rate_limits.items())]
     if entries:
-        _stir(conn, db, query.store(conn, db, entries, "binding"))
+        query.store(conn, db, entries, "binding")
 
 
 def override(
     conn: Connection, db: Database, name: str, limit: ConcurrencyLimit | RateLimit
 ) -> None:
     """Let *limit* win over what bindings declare, until it is reset."""
-    _stir(conn, db, query.store(conn, db, [encode(name, limit)], "override"))
+    query.store(conn, db, [encode(name, limit)], "override")
 
 
 def reset(conn: Connection, db: Database, name: str) -> bool:
     """Take the overrides of *name* back; say whether there was one."""
     names = json.dumps([{"kind": kind, "name": name} for kind in KINDS.values()])
-    changed = query.reset(conn, db, names)
-    _stir(conn, db, changed)
-    return bool(changed)
-
-
-def _stir(conn: Connection, db: Database, changed: Iterable[tuple[str, str]]) -> None:
-    for kind, name in changed:
-        if kind == "rate":
-            buckets.stir(conn, db, name)
+    return query.reset(conn, db, names) > 0
 
 
 def stored(conn: Connection, db: Database) -> list[StoredLimit]:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
-#: In microseconds: how soon to look again at a bucket whose rate nobody knows, and the longest
-#: time that any bucket is left alone, lest a rate that has changed meanwhile be overlooked.
-UNKNOWN, LONGEST = 1_000_000, 300_000_000
+#: In microseconds: how soon to look again at a bucket whose rate nobody knows, and what is as good
+#: as never, a hundred years; if the rate changes, the bucket is looked at again.
+UNKNOWN, NEVER = 1_000_000, 3_155_760_000_000_000
 
 
 class Gate:
     """The room that a key has."""
 
-    __slots__ = ("free",)
+    __slots__ = ("_slots", "free")
 
     def __init__(self, width: int, slots: Iterable[int]) -> None:
         taken = set(slots)
-        room = max(0, width - len(taken))
-        self.free = list(islice((n for n in count() if n not in taken), room))[::-1]
+        #: How many more may start.
+        self.free = max(0, width - len(taken))
+        self._slots = (n for n in count() if n not in taken)
 
     def take(self) -> int:
         """Take the lowest free slot: with any other choice two claims might not meet."""
-        return self.free.pop()
+        self.free -= 1
+        return next(self._slots)
 
 
 class Bucket:
@@ -71,12 +73,12 @@ class Bucket:
         missing = min(weight, self.burst) * self.unit - self._level
         if missing <= 0:
             return True
-        return self.close(-(-missing // self.amount) if self.amount else LONGEST)
+        return self.close(-(-missing // self.amount) if self.amount else NEVER)
 
     def close(self, microseconds: int) -> bool:
         """Let nobody in for so long."""
         if self.head is None:
-            self.head = min(microseconds, LONGEST)
+            self.head = min(microseconds, NEVER)
             self.changed = True
         return False
 
@@ -94,5 +96,7 @@ class Bucket:
                 "unit": self.unit,
                 "used": self.used,
                 "head": self.head,
+                "amount": self.amount,
+                "burst": self.burst if self.known else None,
             }
         )

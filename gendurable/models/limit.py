@@ -46,7 +46,7 @@ class Bucket(Base):
 
     In these units a microsecond's refill is a whole number: the rate's amount. A bucket whose rows
     wait says in *head_at* when there will be enough for the first of them; a debt is a negative
-    level. A bucket that is not there is full.
+    level. It was reckoned by the rate of *amount* and *burst*. A bucket that is not there is full.
     """
 
     __tablename__ = "buckets"
@@ -56,6 +56,8 @@ class Bucket(Base):
     per_us: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     head_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    amount: Mapped[int | None] = mapped_column(BigInteger)
+    burst: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         CheckConstraint("octet_length(key) BETWEEN 1 AND 512", name="buckets_key_size"),

@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
+    or_,
     select,
     true,
     update,
@@ -68,7 +69,7 @@ def _policy(key: Any) -> Any:
 
 _wanted = document("wanted", "keys", key=Text)
 _for_wanted = _policy(_wanted.c.key)
-#: Make the buckets that are not there: full ones, or empty where nobody knows the rate.
+#: Make the buckets that are not there: full ones, fuller than any where nobody knows the rate.
 #:
 #: Index   buckets_pkey, limits_pkey
 #: Locks   the new rows, in key order
@@ -82,7 +83,7 @@ OPEN = Statement(
         select(
             _wanted.c.key,
             func.coalesce(
-                _for_wanted.c.burst.cast(Numeric) * _for_wanted.c.per_us, literal_column("0")
+                _for_wanted.c.burst.cast(Numeric) * _for_wanted.c.per_us, literal_column("1e40")
             ),
             func.coalesce(_for_wanted.c.per_us, _one),
             NOW,
@@ -145,7 +146,15 @@ READ = Statement(
 )
 
 _spent = document(
-    "spent", "buckets", key=Text, level=Numeric, unit=BigInteger, used=Text, head=BigInteger
+    "spent",
+    "buckets",
+    key=Text,
+    level=Numeric,
+    unit=BigInteger,
+    used=Text,
+    head=BigInteger,
+    amount=BigInteger,
+    burst=BigInteger,
 )
 _used_at = _spent.c.used.cast(DateTime(timezone=True))
 _any_waits = exists().where(_waits, instances.c.rate_limit == _spent.c.key)
@@ -162,6 +171,8 @@ SPEND = Statement(
     .values(
         level=_spent.c.level,
         per_us=_spent.c.unit,
+        amount=_spent.c.amount,
+        burst=_spent.c.burst,
         at=_used_at,
         head_at=case(
             (_spent.c.head.isnot(None), _used_at + _spent.c.head * _microsecond),
@@ -231,21 +242,32 @@ _armed = (
 #: Why     an exact timer, no sweep; a rate that nobody knows is only looked at again
 RIPE = Statement("buckets.ripe", select(_heads.c.queue).distinct().add_cte(_let_in, _armed))
 
-_named = bindparam("name", type_=Text)
-#: Have the buckets of one name looked at now: its rate has changed.
-#:
-#: Index   buckets_head (a scan of those that have a head)
-#: Locks   UPDATE of the buckets, waiting for the claims that hold them
-#: Race    a claim that judged by the old rate: its head is looked at again within five minutes
-#: Why     whoever waits need not wait as long as the old rate said
-STIR = Statement(
-    "buckets.stir",
-    update(buckets)
+_in_force = _policy(buckets.c.key)
+_outdated = (
+    select(buckets.c.key)
+    .select_from(buckets.outerjoin(_in_force, true()))
     .where(
-        buckets.c.head_at.isnot(None),
-        func.split_part(buckets.c.key, literal_column("':'"), _one) == _named,
+        buckets.c.head_at > NOW,
+        or_(
+            buckets.c.amount.is_distinct_from(_in_force.c.amount),
+            buckets.c.burst.is_distinct_from(_in_force.c.burst),
+            buckets.c.per_us != _in_force.c.per_us,
+        ),
     )
-    .values(head_at=NOW),
+    .order_by(buckets.c.key)
+    .with_for_update(skip_locked=True, of=buckets)
+    .cte("outdated")
+    .prefix_with("MATERIALIZED")
+)
+#: Have the buckets looked at now whose heads were reckoned by a rate that is no longer in force.
+#:
+#: Index   buckets_head, limits_pkey
+#: Locks   UPDATE of those buckets, SKIP LOCKED: one that a claim holds comes next time
+#: Race    a claim judges by the old rate and commits after the new one: found by the next sweep
+#: Why     whoever waits need not wait as long as the old rate said; and nothing is left to whoever
+#:         changes a rate, whose transaction would hold the buckets as long as it likes
+STIR = Statement(
+    "buckets.stir", update(buckets).where(buckets.c.key == _outdated.c.key).values(head_at=NOW)
 )
 
 _idle = (
@@ -317,9 +339,9 @@ def soon(conn: Connection, db: Database) -> float | None:
     return None if seconds is None else float(seconds)
 
 
-def stir(conn: Connection, db: Database, name: str) -> None:
-    """Have the buckets of one name looked at now."""
-    db.run(conn, STIR, {"name": name})
+def stir(conn: Connection, db: Database) -> int:
+    """Have the buckets looked at now whose rates have changed; return how many."""
+    return db.run(conn, STIR, {})
 
 
 def forget(conn: Connection, db: Database, limit: int) -> int:

@@ -222,7 +222,7 @@ STORE = Statement(
         index_elements=[limits.c.kind, limits.c.name, limits.c.source],
         set_={name: _store.excluded[name] for name in _columns} | {"updated_at": NOW},
         where=or_(*(limits.c[n].is_distinct_from(_store.excluded[n]) for n in _columns)),
-    ).returning(limits.c.kind, limits.c.name),
+    ),
 )
 
 _named = document("named", "names", kind=Text, name=Text)
@@ -234,13 +234,11 @@ _named = document("named", "names", kind=Text, name=Text)
 #: Why     what the binding declares is in force again
 RESET = Statement(
     "limits.reset",
-    delete(limits)
-    .where(
+    delete(limits).where(
         limits.c.source == literal_column("'override'"),
         limits.c.kind == _named.c.kind,
         limits.c.name == _named.c.name,
-    )
-    .returning(limits.c.kind, limits.c.name),
+    ),
 )
 
 #: All limits that the database knows, what is in force first.
@@ -276,14 +274,14 @@ def sweep(conn: Connection, db: Database) -> list[str]:
     return [key for (key,) in db.rows(conn, SWEEP, {})]
 
 
-def store(conn: Connection, db: Database, entries: Iterable[str], by: str) -> Sequence[Any]:
-    """Write limits down; return (kind, name) of those that changed."""
-    return db.rows(conn, STORE, {"entries": records(entries), "by": by})
+def store(conn: Connection, db: Database, entries: Iterable[str], by: str) -> None:
+    """Write limits down."""
+    db.run(conn, STORE, {"entries": records(entries), "by": by})
 
 
-def reset(conn: Connection, db: Database, names: str) -> Sequence[Any]:
-    """Take overrides back; return (kind, name) of those that were there."""
-    return db.rows(conn, RESET, {"names": names})
+def reset(conn: Connection, db: Database, names: str) -> int:
+    """Take overrides back; return how many there were."""
+    return db.run(conn, RESET, {"names": names})
 
 
 def all_(conn: Connection, db: Database) -> Sequence[Any]:

@@ -169,7 +169,7 @@ class Claimer:
 
     def _plan(self, queue: Queue, claimed: Claimed, room: int, now: float) -> None:
         """Say when this queue is to be claimed from next, unless somebody tells us before."""
-        if claimed.again or len(claimed.claims) >= room:
+        if claimed.again or claimed.crowded or len(claimed.claims) >= room:
             queue.due, queue.poll = now, self._poll
         elif claimed.contended:
             queue.due, queue.poll = now + SOON, self._poll

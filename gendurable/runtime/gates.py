@@ -84,6 +84,7 @@ class Gates:
             if not self._declared:  # the database may have been away when the worker started
                 limits.declare(conn, binding.db, binding.settings)
             keys = gates.sweep(conn, binding.db)
+            gates.stir(conn, binding.db)
             binding.bursts = limits.bursts(conn, binding.db, binding.settings)
         self._declared = True
         took = monotonic() - began
@@ -93,7 +94,13 @@ class Gates:
 
     def _let_tokens_flow(self) -> None:
         binding = self._binding
-        with binding.engine.begin() as conn:
-            soon, queues = gates.ripen(conn, binding.db)
-        self._head_at = inf if soon is None else monotonic() + max(SHORTEST, soon)
+        self._head_at = inf  # a head that is told of from now on may not be seen below
+        try:
+            with binding.engine.begin() as conn:
+                soon, queues = gates.ripen(conn, binding.db)
+        except BaseException:
+            self._head_at = 0.0
+            raise
+        if soon is not None:
+            self._head_at = min(self._head_at, monotonic() + max(SHORTEST, soon))
         binding.notifier.announce(queues)

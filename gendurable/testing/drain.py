@@ -22,6 +22,9 @@ from gendurable.testing.loops import finish
 from gendurable.testing.reach import Place
 from gendurable.testing.stage import staged
 
+#: How often tokens flow in without a step that could run: for other queues, or rows that are held.
+VAIN = 100
+
 
 class Tally(Counter[str]):
     """How many outcomes there were of each kind: next, retry, snooze, await, children, done, stop.
@@ -105,8 +108,8 @@ class _Drain:
         if queue is not None:
             self._waiting.append(self._rows.queue == queue)
         self._tally = Tally()
-        #: How many steps had run when tokens flowed in last.
-        self._flowed = -1
+        #: How many steps had run when tokens flowed in last, and how often they have since.
+        self._flowed = 0, 0
 
     def run(self) -> Tally:
         """Run until nothing is left."""
@@ -196,23 +199,27 @@ class _Drain:
     def _let_in(self) -> bool:
         """Let in who waits for a slot that is free, or for tokens that are there."""
         with self._binding.engine.begin() as conn:
+            gates.stir(conn, self._binding.db)
             keys = gates.sweep(conn, self._binding.db)
             seen = gates.look(conn, self._binding.db, keys)
             _, queues = gates.ripen(conn, self._binding.db)
         return bool(seen.queues | queues)
 
     def _let_tokens_flow(self) -> bool:
-        """Fill buckets until the first of those who wait may start; a bucket may never fill."""
-        if self._flowed == self._tally.steps:
+        """Let time pass for buckets until the first head may start; some never may."""
+        if self._flowed[0] != self._tally.steps:
+            self._flowed = self._tally.steps, 0
+        if self._flowed[1] == VAIN:
             return False
-        self._flowed = self._tally.steps
-        table = self._binding.Bucket.__table__
+        self._flowed = self._flowed[0], self._flowed[1] + 1
+        buckets = self._binding.Bucket.__table__
+        rates = buckets.c.head_at.isnot(None), buckets.c.amount > 0
         with self._binding.engine.begin() as conn:
-            first = conn.scalar(select(func.min(table.c.head_at) - NOW))
+            first = conn.scalar(select(func.min(buckets.c.head_at) - NOW).where(*rates))
             if first is None:
                 return False
-            past = {name: table.c[name] - first for name in ("at", "head_at")}
-            conn.execute(update(table).where(table.c.head_at.isnot(None)).values(past))
+            past = {name: buckets.c[name] - first for name in ("at", "head_at")}
+            conn.execute(update(buckets).where(*rates).values(past))
         return True
 
     def _let_the_next_be_due(self) -> bool:

@@ -53,6 +53,8 @@ def tables(schema: str) -> MetaData:
         count("per_us", default=None, kind=BigInteger),
         Column("at", optional_instant("at").type, nullable=False),
         optional_instant("head_at"),
+        optional("amount", BigInteger),
+        optional("burst", BigInteger),
         size("buckets", "key"),
         check("buckets_per", "per_us > 0"),
         Index("buckets_head", "head_at", postgresql_where=text("head_at IS NOT NULL")),
