@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from gendurable import migrations
 from gendurable.callers import Caller, Work, carry_out, me, refuse_outside, refuse_own, working
 from gendurable.engine import control, enqueue, limits
+from gendurable.engine.scope import StepSession
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
@@ -286,13 +287,13 @@ class Durable(Limiting):
     def open_session(self) -> Session:
         """Open the session of a sync step."""
         factory = self.settings.session_factory
-        return cast(Session, factory()) if factory is not None else Session(self.engine)
+        return cast(Session, factory()) if factory is not None else StepSession(self.engine)
 
     def open_async_session(self) -> AsyncSession:
         """Open the session of an async step."""
         if self.async_engine is None:
             raise RuntimeError("ctx.async_session needs bind(..., async_engine=...)")
-        return AsyncSession(self.async_engine)
+        return AsyncSession(self.async_engine, sync_session_class=StepSession)
 
     def identity(self) -> str:
         """Return what tells this database and schema from all others; read once."""

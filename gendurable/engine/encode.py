@@ -160,7 +160,7 @@ def _again(finished: Finished, outcome: Retry | Snoozed, max_size: int) -> None:
 def _await(finished: Finished, outcome: Await, max_size: int) -> None:
     fields = _advance(finished, outcome.then, outcome)
     fields["status"] = "awaiting_signal"
-    fields["awaits"] = list(outcome.names)
+    fields["awaits"] = list(cast("tuple[str, ...]", outcome.names))  # it was made one at birth
     fields["timeout"] = outcome.timeout
 
 

@@ -90,7 +90,7 @@ def _drive(trip: Calls) -> Finished:
             return finished
         try:
             value = call()
-            if isawaitable(value):  # an upgrade has led from a sync step to an async one
+            if isinstance(value, Awaitable):  # an upgrade has led from a sync step to an async one
                 value = asyncio.run(_wait_for(value))
             send = trip.send
         except BaseException as error:

@@ -127,11 +127,15 @@ class Scope:
         return committed
 
     def _guarded(self, session: Session) -> Session:
-        event.listen(session, "after_begin", self._begun)
-        event.listen(session, "before_commit", self._refuse)
+        """Watch over *session*: a session of ours finds its scope, one of the user's is told."""
+        if isinstance(session, StepSession):
+            session.scope = self
+        else:
+            event.listen(session, "after_begin", self.begun)
+            event.listen(session, "before_commit", self.refuse)
         return session
 
-    def _begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
+    def begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
         """At every begin, since a rollback of the author's undoes what the first one set."""
         self._conn = conn
         driver: Any = conn.connection.driver_connection
@@ -147,7 +151,8 @@ class Scope:
                 f"SET TRANSACTION {LEVEL}; {mine}", execution_options={"no_parameters": True}
             )
 
-    def _refuse(self, session: Session) -> None:
+    def refuse(self, session: Session) -> None:
+        """Refuse a commit that is not that of the outcome."""
         if not self._closing and not session.in_nested_transaction():
             raise RuntimeError(
                 "the session of a step commits with its outcome: return one instead of calling"
@@ -166,6 +171,24 @@ class Scope:
             Child(id, fsm, step, Status(status), state, result, error, in_round)
             for id, fsm, step, status, state, result, error, in_round in rows
         ]
+
+
+class StepSession(Session):
+    """The session of a step, unless the binding has a factory: listened to once for all."""
+
+    scope: Scope | None = None
+
+
+@event.listens_for(StepSession, "after_begin")
+def _begun(session: StepSession, transaction: SessionTransaction, conn: Connection) -> None:
+    if session.scope is not None:
+        session.scope.begun(session, transaction, conn)
+
+
+@event.listens_for(StepSession, "before_commit")
+def _refuse(session: StepSession) -> None:
+    if session.scope is not None:
+        session.scope.refuse(session)
 
 
 def _begin(driver: Any, statements: str) -> bool:
