@@ -103,9 +103,8 @@ def main() -> None:
                 session.add(Product(sku=sku, name=sku, price=price, delivered=10, on_hand=10))
         shipping.book_label = lambda key, sku, quantity: f"CR-{sku}"
         lines = {"mug": 2, "pot": 1}
-        print(
-            tree(trace_order(app.app.test_client(), db.durable, lambda: drain(db.durable), lines))
-        )
+        door = app.app.test_client()
+        print(tree(trace_order(door, db.durable, lambda: drain(db.durable), lines)))
         db.engine.dispose()
 
 

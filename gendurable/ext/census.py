@@ -22,8 +22,10 @@ _log = logging.getLogger("gendurable")
 
 #: What a scrape may cost the database at most, in milliseconds, before it goes without an answer.
 PATIENCE = 5_000
-#: A reading is good for so many seconds, and for so many times as long as it took.
+#: A reading is good for so many seconds, and for so many times as long as it took or was tried.
 QUEUES, STATUSES, SHARE = 5.0, 60.0, 100.0
+#: But no longer than this, in seconds.
+LONGEST = 600.0
 
 
 class _Reading:
@@ -32,19 +34,23 @@ class _Reading:
     def __init__(self, read: Callable[[Connection, Database], Sequence[Any]], age: float) -> None:
         self._read = read
         self._age = age
-        self._rows: Sequence[Any] = ()
+        self._rows: Sequence[Any] | None = None
         self._until = 0.0
 
-    def rows(self, durable: Durable) -> Sequence[Any]:
-        """Return the rows, from the tables if those at hand are old."""
+    def rows(self, durable: Durable) -> Sequence[Any] | None:
+        """Return the rows, from the tables if those at hand are old; None: there is no answer."""
         began = monotonic()
         if began < self._until:
             return self._rows
-        with durable.engine.begin() as conn:
-            conn.exec_driver_sql(f"SET LOCAL statement_timeout TO {PATIENCE}")
-            self._rows = self._read(conn, durable.db)
+        self._rows = None
+        try:
+            with durable.engine.begin() as conn:
+                conn.exec_driver_sql(f"SET LOCAL statement_timeout TO {PATIENCE}")
+                self._rows = self._read(conn, durable.db)
+        except SQLAlchemyError as error:
+            _log.warning("the tables could not be read for a scrape: %s", error)
         ended = monotonic()
-        self._until = ended + max(self._age, SHARE * (ended - began))
+        self._until = ended + min(LONGEST, max(self._age, SHARE * (ended - began)))
         return self._rows
 
 
@@ -61,19 +67,17 @@ class Census:
         """Return the gauges; without those that the database gave no answer for."""
         binding = self._durable.name
         up = GaugeMetricFamily(
-            "gendurable_database_up", "Whether the tables could be read.", labels=["binding"]
+            "gendurable_database_up", "Whether the queues could be read.", labels=["binding"]
         )
-        found: list[Metric] = []
-        answered = True
         with self._lock:
-            for describe, reading in ((_of_queues, self._queues), (_of_statuses, self._statuses)):
-                try:
-                    found += describe(binding, reading.rows(self._durable))
-                except SQLAlchemyError as error:
-                    answered = False
-                    _log.warning("the tables could not be read for a scrape: %s", error)
-        up.add_metric([binding], float(answered))
-        return [up, *found]
+            queues = self._queues.rows(self._durable)
+            statuses = None if queues is None else self._statuses.rows(self._durable)
+        up.add_metric([binding], float(queues is not None))
+        return [
+            up,
+            *(_of_queues(binding, queues) if queues is not None else ()),
+            *(_of_statuses(binding, statuses) if statuses is not None else ()),
+        ]
 
 
 def _of_queues(binding: str, rows: Sequence[Any]) -> list[Metric]:

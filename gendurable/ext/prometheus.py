@@ -158,18 +158,28 @@ class Monitor:
         return receiver
 
 
-def metrics_app(*bindings: Durable) -> Any:
-    """Return a WSGI application that serves the metrics of some bindings and of this process.
+class MetricsApp:
+    """A WSGI application that serves the metrics of some bindings and of this process.
 
-    It has a registry of its own. To serve them along with the metrics of the application, make
-    each binding a ``Monitor`` instead, and serve the registry that those are in.
+    It has a registry of its own. To serve them along with the metrics of the application, make a
+    ``Monitor`` of each binding instead, and serve the registry that those are in.
     """
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    for durable in bindings:
-        Monitor(durable, registry)
-    return make_wsgi_app(registry)
+
+    def __init__(self, *bindings: Durable, tables: bool = True) -> None:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._monitors = [Monitor(durable, registry, tables=tables) for durable in bindings]
+        self._app = make_wsgi_app(registry)
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer a scrape."""
+        return self._app(environ, start_response)
+
+    def close(self) -> None:
+        """Count no more."""
+        for monitor in self._monitors:
+            monitor.close()
 
 
 OUTCOMES = ("gendurable_outcomes_total", "Outcomes that are durable.", "fsm", "step", "kind")
