@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import Any
+import time
 
 from opentelemetry import trace
 
@@ -61,4 +62,15 @@ class Lost(gd.FSM, name="ext.Lost", queue="ext"):
         raise gd.LeaseLost("gone")
 
 
-MACHINES: list[Any] = [Parent, Leaf, Shaky, Lost]
+class Slow(gd.Job, name="ext.Slow", queue="ext", max_attempts=1, step_timeout=0.1):
+    """Takes longer than it may."""
+
+    def perform(self, ctx: gd.Context) -> None:
+        time.sleep(0.3)
+
+
+class SlowAsync(gd.Job, name="ext.SlowAsync", queue="ext", max_attempts=1, step_timeout=0.1):
+    """The same on the event loop."""
+
+    async def perform(self, ctx: gd.Context) -> None:
+        await asyncio.sleep(30)

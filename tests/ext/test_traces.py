@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 import gendurable as gd
 from gendurable import testing
 from gendurable.ext.opentelemetry import instrument, uninstrument
-from tests.ext.machines import Leaf, Lost, Parent, Shaky
+from tests.ext.machines import Leaf, Lost, Parent, Shaky, Slow, SlowAsync
 
 
 def ids(span):
@@ -110,6 +110,18 @@ class TestSteps:
         testing.drain(durable)
 
         assert spans.one("ext.Shaky.start").attributes["error.type"] == "invalid"
+
+    @pytest.mark.parametrize("machine", [Slow, SlowAsync])
+    def test_a_timeout_is_an_error(self, durable, spans, machine, eventually, caplog):
+        """The execution that was given up has a span, and so has the one that answers for it."""
+        name = f"{machine.__machine__.name}.perform"
+        with durable.worker(queues={"ext": 2}):
+            assert durable.insert(machine()).wait(10, until="terminal").status == "failed"
+            eventually(lambda: len(spans.all(name)) == 2)
+
+        errors = {span.attributes.get("error.type") for span in spans.all(name)}
+        assert "gendurable.errors.StepTimeout" in errors
+        assert "context" not in caplog.text.lower()
 
 
 class TestFamilies:

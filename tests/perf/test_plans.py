@@ -109,6 +109,13 @@ INDEXES = {
     "lookup.by_id": {"instances_pkey"},
     "lookup.by_key": {"instances_correlation"},
     "enqueue.holders": {"instances_correlation"},
+    "gauges.queues": {
+        "instances_claim",
+        "instances_lease",
+        "instances_wait",
+        "instances_rate",
+        "instances_aside",
+    },
     "retention.overdue_done": {"instances_ended", "instances_pkey"},
     "retention.delete": {"instances_pkey"},
 }
