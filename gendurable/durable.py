@@ -88,6 +88,8 @@ class Durable(Limiting):
     ) -> None:
         #: The engine's own transactions are READ COMMITTED, whatever the application's are.
         self.engine: Engine = engine.execution_options(isolation_level="READ COMMITTED")
+        #: For what is one statement, and so a transaction by itself.
+        self.single: Engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.async_engine = async_engine and async_engine.execution_options(
             isolation_level="READ COMMITTED"
         )
@@ -168,7 +170,7 @@ class Durable(Limiting):
             headers,
         )
         spawn = stamped(spawn, self.probes)
-        with working(self, session) as work:
+        with working(self, session, single=True) as work:
             if rate_limit is not None:
                 limits.check(work.conn, self.db, self.settings, [spawn])
             id, created = enqueue.insert(work.conn, self.db, spawn, self.settings.max_size)
@@ -237,7 +239,7 @@ class Durable(Limiting):
                 work.queues.add(woken)
             return stored
 
-        return carry_out(self, session, deliver)
+        return carry_out(self, session, deliver, single=True)
 
     def schedule_children(
         self, parent: Target, children: Iterable[FSM | Spawn], session: Caller = None

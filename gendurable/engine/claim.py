@@ -58,7 +58,7 @@ def claim(
         verdict = admit(conn, db, queue, rows, demand, worker=worker, ttl=ttl)
         started = in_order([*started, *verdict.rows])
         _take_note(claimed, verdict, binding)
-    mail = _inboxes(conn, db, (row[0] for row in started)) if started else {}
+    mail = inboxes(conn, db, (row[0] for row in started)) if started else {}
     unknown: list[tuple[int, int]] = []
     for row in started:
         machine = catalogue.find(row[1], row[2])
@@ -128,7 +128,8 @@ def _warn(fsm: str, version: int, step: str) -> None:
     )
 
 
-def _inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> dict[int, Signals]:
+def inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> dict[int, Signals]:
+    """Return what lies in the inboxes of these rows."""
     found: dict[int, list[ReceivedSignal]] = defaultdict(list)
     for target, id, name, payload, dedup_key, at in inbox.inboxes(conn, db, ids):
         value = None if payload is None else json.loads(payload)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
     from gendurable.fsm import FSM
     from gendurable.spawn import Spawn
+
+#: How many steps of an instance a worker runs ahead, where its class does not say.
+AHEAD = 10
 
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -114,6 +119,26 @@ def _next(finished: Finished, outcome: Next, max_size: int) -> None:
         fields["priority"] = outcome.priority
     if outcome.queue is not KEEP:
         fields["queue"] = outcome.queue
+    finished.ahead = _goes_on(finished.claim, outcome)
+
+
+def _goes_on(claim: Claim, outcome: Next) -> bool:
+    """Whether this worker may run the next step at once: it could claim it, and has not yet long.
+
+    What a limit concerns takes its turn: whether anybody waits for it is for the claim to judge.
+    """
+    if outcome.run_ahead is False or outcome.delay or outcome.rate_limit is not None:
+        return False
+    if claim.concurrency_key is not None or outcome.concurrency_key not in (KEEP, None):
+        return False
+    if outcome.queue not in (KEEP, claim.queue) or outcome.priority not in (KEEP, claim.priority):
+        return False
+    bound = claim.machine.run_ahead
+    if outcome.run_ahead is True:
+        return True
+    if isinstance(bound, timedelta):
+        return monotonic() - claim.since < bound.total_seconds()
+    return claim.ahead < (AHEAD if bound is None else bound)
 
 
 def _again(finished: Finished, outcome: Retry | Snoozed, max_size: int) -> None:

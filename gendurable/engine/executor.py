@@ -53,6 +53,8 @@ class Hooks:
 
     stopping: Callable[[Claim], bool]
     heartbeat: Callable[[Claim], None]
+    #: The lease of a claim that a commit makes anew; None: no step runs ahead here.
+    ttl: float | None = None
 
 
 class Executor:

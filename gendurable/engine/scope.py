@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from gendurable.engine.executor import Binding, Hooks
     from gendurable.engine.nouns import Claim, Committed, Finished
 
+LEVEL = "ISOLATION LEVEL READ COMMITTED"
+#: PQTRANS_IDLE and PGRES_COMMAND_OK of libpq.
+IDLE, COMMAND_OK = 0, 1
+
 
 class Scope:
     """One execution of one step, as far as it reaches beyond its own object."""
@@ -115,7 +119,8 @@ class Scope:
     def _commit(self, session: Session, finished: Finished) -> Committed:
         session.flush()
         conn = session.connection()
-        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True)
+        ttl = None if self.stopping else self._hooks.ttl
+        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True, ttl=ttl)
         if committed.done:
             session.commit()
         session.close()
@@ -136,11 +141,11 @@ class Scope:
                 " outcome of the step: give it an engine with another isolation level"
             )
         name = leases.session_name(self.durable.db, self.claim.id, self.claim.claim_seq)
-        conn.exec_driver_sql(
-            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
-            f" SET LOCAL application_name TO '{name}'",
-            execution_options={"no_parameters": True},
-        )
+        mine = f"SET LOCAL application_name TO '{name}'"
+        if not (self._async is None and _begin(driver, f"BEGIN {LEVEL}; {mine}")):
+            conn.exec_driver_sql(
+                f"SET TRANSACTION {LEVEL}; {mine}", execution_options={"no_parameters": True}
+            )
 
     def _refuse(self, session: Session) -> None:
         if not self._closing and not session.in_nested_transaction():
@@ -161,6 +166,16 @@ class Scope:
             Child(id, fsm, step, Status(status), state, result, error, in_round)
             for id, fsm, step, status, state, result, error, in_round in rows
         ]
+
+
+def _begin(driver: Any, statements: str) -> bool:
+    """Begin a transaction with what it has to begin with, in one round trip; say if that worked.
+
+    The driver would send its own BEGIN with the first statement, and finds that it need not.
+    """
+    if driver.info.transaction_status != IDLE:
+        return False
+    return bool(driver.pgconn.exec_(statements.encode()).status == COMMAND_OK)
 
 
 async def _close(session: AsyncSession) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import (
     ARRAY,
@@ -13,6 +13,8 @@ from sqlalchemy import (
     Integer,
     SmallInteger,
     Text,
+    and_,
+    bindparam,
     case,
     delete,
     func,
@@ -25,8 +27,10 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from gendurable.queries.parts import (
     DISOWNED,
+    EXECUTING,
     IDS,
     NOW,
+    WORKER,
     instances,
     owned,
     signals,
@@ -95,9 +99,13 @@ _batch = document(
     quorum=Integer,
     pending=Integer,
     ended_from=Text,
+    ahead=Boolean,
 )
 # Cast here and not in the document: the name of a type there would not follow the schema.
 _status = instances.c.status.type
+
+# The next step runs in this worker at once, under a new claim, unless somebody paused the row.
+_ahead = and_(_batch.c.ahead, instances.c.paused_at.is_(None))
 
 _written = (
     update(instances)
@@ -106,7 +114,11 @@ _written = (
         DISOWNED
         | {
             "fsm_version": func.coalesce(_batch.c.fsm_version, instances.c.fsm_version),
-            "status": _batch.c.status.cast(_status),
+            "status": case((_ahead, EXECUTING), else_=_batch.c.status.cast(_status)),
+            "locked_by": case((_ahead, WORKER)),
+            "lease_expires_at": case((_ahead, NOW + seconds(bindparam("ttl", type_=Double)))),
+            "claim_seq": instances.c.claim_seq
+            + case((_ahead, literal_column("1")), else_=literal_column("0")),
             "step": _batch.c.step,
             "state": _batch.c.state,
             "result": _batch.c.result,
@@ -145,7 +157,8 @@ _emptied = (
 #: Index   instances_pkey, driven from the batch; signals_target
 #: Locks   the rows are locked already by LOCK; alone, it locks and waits
 #: Race    a claim that was lost: the guard finds no row, and nothing else of it is carried out
-#: Why     everything is an absolute value that only the owner can know; what is not said is null
+#: Why     everything is an absolute value that only the owner can know; what is not said is null;
+#:         where the worker goes on with the row, claiming it costs no statement of its own
 WRITE = Statement(
     "outcomes.write",
     select(
@@ -153,6 +166,7 @@ WRITE = Statement(
         case(
             (_written.c.status == literal_column("'runnable'"), _written.c.queue), else_=null()
         ).label("queue"),
+        (_written.c.status == EXECUTING).label("ahead"),
     ).add_cte(_emptied),
 )
 
@@ -199,11 +213,10 @@ def look(conn: Connection, db: Database, ids: Iterable[int]) -> dict[int, tuple[
 
 
 def write(
-    conn: Connection, db: Database, worker: str, batch: Iterable[str]
-) -> dict[int, str | None]:
-    """Write encoded outcomes; map each row written to its queue if it is runnable, else None."""
-    rows = db.rows(conn, WRITE, {"worker": worker, "batch": records(batch)})
-    return dict(rows)
+    conn: Connection, db: Database, worker: str, batch: Iterable[str], ttl: float
+) -> Sequence[tuple[int, str | None, bool]]:
+    """Write encoded outcomes; return (id, its queue if it is runnable, whether it is claimed)."""
+    return db.rows(conn, WRITE, {"worker": worker, "batch": records(batch), "ttl": ttl})
 
 
 def record(conn: Connection, db: Database, entries: Iterable[str]) -> None:

@@ -223,6 +223,15 @@ class TestInstrumenting:
 
         assert spans.all("ext.Leaf.start") == []
 
+    def test_untraced_nothing_is_added(self, durable, monkeypatch):
+        """Without a probe an execution is not surrounded, and no sender is asked for."""
+        monkeypatch.delattr("gendurable.engine.executor.surrounded")
+        handle = durable.insert(Parent())
+        testing.drain(durable)
+        handle.signal("go")
+
+        assert testing.drain(durable) == {"children": 1, "done": 3}
+
 
 class Broken:
     """A probe of which nothing works."""

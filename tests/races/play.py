@@ -113,10 +113,11 @@ class Play:
         conn: Connection | None = None,
         worker: str = "w",
         wait: bool = False,
+        ttl: float | None = None,
     ) -> Committed:
-        """Commit in a transaction of its own, unless *conn* has one."""
+        """Commit in a transaction of its own, unless *conn* has one; with *ttl* steps run ahead."""
         with self._on(conn) as conn:
-            return commit(conn, self.db, worker, batch, wait=wait)
+            return commit(conn, self.db, worker, batch, wait=wait, ttl=ttl)
 
     def group(self, *batch: Finished, worker: str = "w") -> Committed:
         """Commit as the committer does."""
