@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from gendurable import migrations
 from gendurable.callers import Caller, Work, carry_out, me, refuse_outside, refuse_own, working
 from gendurable.engine import control, enqueue, limits
+from gendurable.engine.probes import Probe, stamped, word_json
 from gendurable.engine.scope import StepSession
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
@@ -110,6 +111,8 @@ class Durable(Limiting):
         self.Transition = self._tables.Transition
         self.Bucket = self._tables.Bucket
         self.bursts: dict[str, int] = {}
+        #: Who watches the executions of this binding from within, such as a tracer.
+        self.probes: tuple[Probe, ...] = ()
         self._identity: str | None = None
         self._lock = Lock()
 
@@ -167,6 +170,7 @@ class Durable(Limiting):
             weight,
             headers,
         )
+        spawn = stamped(spawn, self.probes)
         with working(self, session, single=True) as work:
             if rate_limit is not None:
                 limits.check(work.conn, self.db, self.settings, [spawn])
@@ -184,7 +188,7 @@ class Durable(Limiting):
             InvalidInput: one of them is not acceptable; then none is inserted.
             UnknownLimit: nobody configures the rate limit of one.
         """
-        spawns = _spawns(objs)
+        spawns = self._spawns(objs)
 
         def insert(work: Work) -> list[tuple[int, bool] | None]:
             limits.check(work.conn, self.db, self.settings, spawns)
@@ -223,11 +227,12 @@ class Durable(Limiting):
             check_name(dedup_key, "dedup_key")
         body = payload_json(signal, payload, max_size=self.settings.max_size)
         refuse_outside(self, goal, session)
+        word = word_json(self.probes)
 
         def deliver(work: Work) -> bool:
-            answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key)
+            answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key, word)
             if answer is None and isinstance(goal, str):  # the key may have passed to another
-                answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key)
+                answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key, word)
             if answer is None:
                 raise control.no_target(goal)
             stored, woken = answer
@@ -249,7 +254,7 @@ class Durable(Limiting):
             NoTarget: the parent has ended, or is not there.
             InvalidInput: it is the instance whose step is running here.
         """
-        spawns = _spawns(children)
+        spawns = self._spawns(children)
         goal = as_target(parent)
         refuse_own(self, goal, "schedule children of")
 
@@ -302,12 +307,11 @@ class Durable(Limiting):
                 self._identity = lookup.installation(conn, self.db)[0]
         return self._identity
 
+    def _spawns(self, objs: Iterable[FSM | Spawn]) -> list[Spawn]:
+        return [stamped(one if isinstance(one, Spawn) else Spawn(one), self.probes) for one in objs]
+
     def __repr__(self) -> str:
         return f"<Durable {self.name!r} {self.engine.url!r} schema {self.settings.schema!r}>"
-
-
-def _spawns(objs: Iterable[FSM | Spawn]) -> list[Spawn]:
-    return [one if isinstance(one, Spawn) else Spawn(one) for one in objs]
 
 
 def _channel(schema: str) -> str:
