@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from gendurable import migrations
+from gendurable.buffering import Buffering
 from gendurable.callers import Caller, Work, carry_out, me, refuse_outside, refuse_own, working
 from gendurable.engine import control, enqueue, limits
 from gendurable.engine.probes import Probe, stamped, word_json
@@ -20,7 +21,6 @@ from gendurable.engine.scope import StepSession
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
-from gendurable.limiting import Limiting
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
 from gendurable.operations import Target, as_target
@@ -29,6 +29,7 @@ from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
 from gendurable.retry import Duration
 from gendurable.rules import build
+from gendurable.runtime.buffer import Buffer
 from gendurable.runtime.notifier import Notifier
 from gendurable.runtime.worker import Worker
 from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
@@ -72,7 +73,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Limiting):
+class Durable(Buffering):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a
@@ -105,6 +106,7 @@ class Durable(Limiting):
             listen=settings.listen,
             url=settings.listen_url,
         )
+        self.buffer = Buffer(self.engine, self.db, self.name, self.notifier.announce)
         self._tables = tables_for(settings.schema)
         self.Instance = self._tables.Instance
         self.StoredSignal = self._tables.StoredSignal
