@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import to_json
 
 from gendurable.engine.limits import check_weight
 from gendurable.engine.nouns import Claim, Finished
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 #: How many steps of an instance a worker runs ahead, where its class does not say.
 AHEAD = 10
-
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def encode(
@@ -232,7 +231,7 @@ def document(finished: Finished, **late: Any) -> str:
     """Return the same as the JSON object that the commit of a batch takes."""
     fields = _fields(finished, late)
     result = f',"result":{finished.result}' if finished.result is not None else ""
-    return f'{_dumps(fields)[:-1]},"state":{finished.state}{result}}}'
+    return f'{to_json(fields).decode()[:-1]},"state":{finished.state}{result}}}'
 
 
 def _fields(finished: Finished, late: dict[str, Any]) -> dict[str, Any]:

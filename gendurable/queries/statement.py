@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from gendurable.models import SCHEMA, Base
 
 _DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
 _PREPARER = _DIALECT.identifier_preparer
+
+#: A column that is named as it is called anyway.
+_SAME_NAME = re.compile(r"\b(\w+\.(\w+)) AS \2\b(?!\.)")
 
 
 class Statement:
@@ -47,7 +51,7 @@ class Statement:
         for table in Base.metadata.sorted_tables:  # a column's table needs no schema
             name = _PREPARER.quote_schema(schema) + "." + _PREPARER.quote(table.name) + "."
             text = text.replace(name, _PREPARER.quote(table.name) + ".")
-        return text
+        return _SAME_NAME.sub(r"\1", text)
 
 
 class Database:

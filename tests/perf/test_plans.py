@@ -94,7 +94,7 @@ BY_KEY = {"signals.deliver_by_key", "lookup.by_key"}
 
 #: The hot statements, and the indexes of ``instances`` and ``signals`` that their plans may use.
 INDEXES = {
-    "claim.claim": {"instances_claim", "instances_pkey"},
+    "claim.claim": {"instances_claim", "instances_pkey", "signals_target"},
     "outcomes.lock": {"instances_pkey"},
     "outcomes.lock_waiting": {"instances_pkey"},
     "outcomes.look": {"instances_pkey"},

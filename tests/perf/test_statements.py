@@ -23,7 +23,7 @@ class TestClaim:
 
     @sizes
     def test_of_many(self, play, counted, n):
-        """A claim and the inboxes of all its rows are two."""
+        """A claim is one statement; where there is mail, the inboxes of its rows are another."""
         ids = [int(one) for one in play.durable.insert_all([Actor() for _ in range(n)])]
         play.durable.signal(ids[0], "go")
         with counted() as sent:

@@ -1,6 +1,6 @@
 WITH outdated AS MATERIALIZED
-(SELECT buckets.key AS key
-FROM gendurable.buckets LEFT OUTER JOIN LATERAL (SELECT limits.amount AS amount, limits.per_us AS per_us, limits.burst AS burst
+(SELECT buckets.key
+FROM gendurable.buckets LEFT OUTER JOIN LATERAL (SELECT limits.amount, limits.per_us, limits.burst
 FROM gendurable.limits
 WHERE limits.kind = 'rate' AND limits.name = split_part(buckets.key, ':', 1) ORDER BY limits.source DESC
  LIMIT 1) AS policy ON true

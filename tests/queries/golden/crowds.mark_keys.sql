@@ -9,8 +9,8 @@ WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' 
 FROM lanes
 WHERE lanes.priority IS NOT NULL),
 due AS MATERIALIZED
-(SELECT head.id AS id, head.concurrency_key AS concurrency_key, head.rate_limit AS rate_limit
-FROM lanes JOIN LATERAL (SELECT instances.id AS id, instances.concurrency_key AS concurrency_key, instances.rate_limit AS rate_limit
+(SELECT head.id, head.concurrency_key, head.rate_limit
+FROM lanes JOIN LATERAL (SELECT instances.id, instances.concurrency_key, instances.rate_limit
 FROM gendurable.instances
 WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.priority = lanes.priority AND instances.eligible_at <= statement_timestamp() ORDER BY instances.eligible_at, instances.id
  LIMIT %(up_to)s::BIGINT) AS head ON true
@@ -20,7 +20,7 @@ keys AS MATERIALIZED
 FROM due
 WHERE due.concurrency_key IS NOT NULL),
 full_keys AS MATERIALIZED
-(SELECT keys.key AS key
+(SELECT keys.key
 FROM keys
 WHERE (SELECT count(*) AS count_2
 FROM gendurable.instances
@@ -29,7 +29,7 @@ FROM gendurable.limits
 WHERE limits.kind = 'key' AND limits.name = split_part(keys.key, ':', 1) ORDER BY limits.source DESC
  LIMIT 1), 1)),
 behind AS
-(SELECT instances.id AS id
+(SELECT instances.id
 FROM due JOIN full_keys ON full_keys.key = due.concurrency_key JOIN gendurable.instances ON instances.id = due.id
 WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.concurrency_key = full_keys.key FOR NO KEY UPDATE OF instances SKIP LOCKED),
 marked AS

@@ -9,20 +9,20 @@ WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' 
 FROM lanes
 WHERE lanes.priority IS NOT NULL),
 due AS MATERIALIZED
-(SELECT head.id AS id, head.concurrency_key AS concurrency_key, head.rate_limit AS rate_limit
-FROM lanes JOIN LATERAL (SELECT instances.id AS id, instances.concurrency_key AS concurrency_key, instances.rate_limit AS rate_limit
+(SELECT head.id, head.concurrency_key, head.rate_limit
+FROM lanes JOIN LATERAL (SELECT instances.id, instances.concurrency_key, instances.rate_limit
 FROM gendurable.instances
 WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.priority = lanes.priority AND instances.eligible_at <= statement_timestamp() ORDER BY instances.eligible_at, instances.id
  LIMIT %(up_to)s::BIGINT) AS head ON true
  LIMIT %(up_to)s::BIGINT),
 closed AS MATERIALIZED
-(SELECT buckets.key AS key
+(SELECT buckets.key
 FROM gendurable.buckets
 WHERE buckets.key IN (SELECT due.rate_limit
 FROM due
 WHERE due.rate_limit IS NOT NULL) AND buckets.head_at > statement_timestamp() ORDER BY buckets.key FOR UPDATE SKIP LOCKED),
 behind AS
-(SELECT instances.id AS id
+(SELECT instances.id
 FROM due JOIN closed ON closed.key = due.rate_limit JOIN gendurable.instances ON instances.id = due.id
 WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.rate_limit = closed.key FOR NO KEY UPDATE OF instances SKIP LOCKED),
 marked AS

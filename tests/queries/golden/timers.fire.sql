@@ -1,5 +1,5 @@
 WITH due AS
-(SELECT instances.id AS id
+(SELECT instances.id
 FROM gendurable.instances
 WHERE (instances.status IN ('awaiting_signal', 'awaiting_children')) AND instances.deadline IS NOT NULL AND instances.deadline <= statement_timestamp() ORDER BY instances.deadline
  LIMIT %(up_to)s::BIGINT FOR NO KEY UPDATE SKIP LOCKED)
