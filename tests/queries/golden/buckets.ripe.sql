@@ -26,6 +26,6 @@ let_in AS
 armed AS
 (UPDATE gendurable.buckets SET head_at=CASE WHEN (EXISTS (SELECT *
 FROM gendurable.instances
-WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL AND gendurable.instances.rate_limit = ripe.key)) THEN statement_timestamp() + interval '1 second' ELSE NULL END FROM ripe WHERE gendurable.buckets.key = ripe.key)
+WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL AND gendurable.instances.rate_limit = ripe.key)) THEN statement_timestamp() + interval '1 second' ELSE NULL END, amount=NULL FROM ripe WHERE gendurable.buckets.key = ripe.key)
  SELECT DISTINCT heads.queue
 FROM heads

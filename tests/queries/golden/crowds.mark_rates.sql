@@ -20,7 +20,7 @@ closed AS MATERIALIZED
 FROM gendurable.buckets
 WHERE gendurable.buckets.key IN (SELECT due.rate_limit
 FROM due
-WHERE due.rate_limit IS NOT NULL) AND gendurable.buckets.head_at > statement_timestamp() ORDER BY gendurable.buckets.key FOR UPDATE SKIP LOCKED),
+WHERE due.rate_limit IS NOT NULL) AND gendurable.buckets.head_at > statement_timestamp() AND (gendurable.buckets.amount IS NOT NULL OR gendurable.buckets.burst IS NULL) ORDER BY gendurable.buckets.key FOR UPDATE SKIP LOCKED),
 behind AS
 (SELECT gendurable.instances.id AS id
 FROM due JOIN closed ON closed.key = due.rate_limit JOIN gendurable.instances ON gendurable.instances.id = due.id
