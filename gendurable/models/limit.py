@@ -46,7 +46,8 @@ class Bucket(Base):
 
     In these units a microsecond's refill is a whole number: the rate's amount. A bucket whose rows
     wait says in *head_at* when there will be enough for the first of them; a debt is a negative
-    level. It was reckoned by the rate of *amount* and *burst*. A bucket that is not there is full.
+    level. It was reckoned by the rate of *amount* and *burst*; without the amount the head has been
+    let in, and *head_at* is only when to look again. A bucket that is not there is full.
     """
 
     __tablename__ = "buckets"

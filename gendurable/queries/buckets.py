@@ -231,7 +231,10 @@ _again = exists().where(_waits, instances.c.rate_limit == _ripe.c.key)
 _armed = (
     update(buckets)
     .where(buckets.c.key == _ripe.c.key)
-    .values(head_at=case((_again, NOW + literal_column("interval '1 second'")), else_=null()))
+    .values(
+        head_at=case((_again, NOW + literal_column("interval '1 second'")), else_=null()),
+        amount=null(),
+    )
     .cte("armed")
 )
 #: Of each bucket that has enough by now, put the head of each queue before the claim.
@@ -248,6 +251,7 @@ _outdated = (
     .select_from(buckets.outerjoin(_in_force, true()))
     .where(
         buckets.c.head_at > NOW,
+        or_(buckets.c.amount.isnot(None), buckets.c.burst.is_(None)),
         or_(
             buckets.c.amount.is_distinct_from(_in_force.c.amount),
             buckets.c.burst.is_distinct_from(_in_force.c.burst),

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    or_,
     select,
     true,
     update,
@@ -111,6 +112,7 @@ _closed = (
     .where(
         buckets.c.key.in_(select(_due.c.rate_limit).where(_due.c.rate_limit.isnot(None))),
         buckets.c.head_at > NOW,
+        or_(buckets.c.amount.isnot(None), buckets.c.burst.is_(None)),
     )
     .order_by(buckets.c.key)
     .with_for_update(skip_locked=True)
@@ -139,7 +141,8 @@ _marked_rates = (
 #:
 #: Index   instances_claim (a loose scan over priorities), buckets_pkey, instances_pkey
 #: Locks   UPDATE of the buckets in key order, NO KEY UPDATE of what it marks, SKIP LOCKED
-#: Race    the head starts meanwhile: that needs the lock of the bucket
+#: Race    the head starts meanwhile: that needs the lock of the bucket; one that was just let in
+#:         and not judged yet is left before the claim, where it stands for all
 #: Why     as above
 MARK_RATES = Statement("crowds.mark_rates", select(func.count()).select_from(_marked_rates))
 

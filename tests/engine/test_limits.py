@@ -232,6 +232,16 @@ class TestOrder:
         assert play.started(2) == ids[2:4]
         assert play.started(10) == ids[4:]
 
+    def test_a_full_worker_leaves_the_rest_to_others(self, play):
+        """Who was let in and found no free slot in the worker keeps nobody from being let in."""
+        ids = play.rows_of(6, concurrency_key="a")
+        play.start()
+        play.durable.set_limit("a", gd.ConcurrencyLimit(10))
+        play.look({"a"})
+        assert play.started(2) == ids[1:3]
+        assert play.started(2) == ids[3:5]
+        assert play.started(2) == ids[5:]
+
     def test_claiming_ahead_leaves_limited_rows(self, play):
         """What a worker claims beyond its slots is never limited: it would hold a slot idly."""
         play.rows_of(1, concurrency_key="a")
@@ -348,6 +358,15 @@ class TestOutcomes:
 
         assert play.started() == ids[1:]
         assert play.waits(ids[0]) == ["unknown"]
+
+    def test_an_unknown_machine_that_was_let_in(self, play):
+        """It stood for all that wait; the next one does now."""
+        ids = play.rows_of(3, concurrency_key="a")
+        claims = play.start()
+        play.change("UPDATE gendurable.instances SET fsm = 'gone' WHERE id = :id", id=ids[1])
+        play.end(*claims)
+
+        assert play.started() == ids[2:]
 
     def test_a_dead_worker_s_slot_is_free_again(self, play):
         """The reaper names the keys that have room now."""

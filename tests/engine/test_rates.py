@@ -203,6 +203,20 @@ class TestOrder:
         assert play.started() == light
         assert play.waits(*heads) == ["key"] * 5
 
+    def test_a_head_whose_key_was_not_looked_at_is_not_passed(self, play, rate, later):
+        """A claim that meets it among those that wait judges it in its next turn."""
+        rate(2, per=1)
+        play.rows_of(2, rate_limit="r")
+        play.start()
+        ids = play.rows_of(1, rate_limit="r")
+        ids += play.rows_of(1, rate_limit="r", concurrency_key="a")
+        light = play.rows_of(1, rate_limit="r")
+        assert play.start() == []
+        later(1)
+
+        assert play.started() == ids
+        assert play.waits(*light) == ["rate"]
+
     def test_a_row_without_tokens_takes_no_slot(self, play, rate):
         """Who waits for tokens leaves its key to those that need none."""
         rate(0, per=1, burst=1)

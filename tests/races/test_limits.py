@@ -395,6 +395,37 @@ class TestBuckets:
 
         assert play.started() == ids[1:]
 
+    def test_a_head_that_was_let_in_meets_a_crowd(self, play, rate):
+        """Who marks thousands leaves alone the one that was let in, or it would wait once more."""
+        rate(1, per=1)
+        play.rows_of(1, rate_limit="r")
+        play.start()
+        ids = play.rows_of(5, rate_limit="r")
+        play.start()
+        elapse(play.durable, 1)
+        play.ripen()
+        play.mark_crowd()
+
+        assert play.started() == ids[:1]
+
+    def test_a_crowd_is_marked(self, play, rate):
+        """Rows behind a head that waits are marked all at once, those of unknown rates too."""
+        rate(1, per=1000)
+        play.rows_of(2, rate_limit="r")
+        play.start()
+        ids = play.rows_of(5, rate_limit="r")
+        play.mark_crowd()
+        assert play.waits(*ids) == ["rate"] * 5
+        play.durable.set_limit("r", None)
+        play.ripen()
+        elapse(play.durable, 1000)
+        play.ripen()
+        play.change("UPDATE gendurable.instances SET blocked = NULL WHERE id = :id", id=ids[0])
+        assert play.started() == []
+        play.change("UPDATE gendurable.instances SET blocked = NULL")
+        play.mark_crowd()
+        assert play.waits(*ids) == ["rate"] * 5
+
     def test_a_claim_meets_one_that_is_forgotten(self, play, rate, conn):
         """The claim leaves it alone until it is gone, and then makes a full one."""
         rate(1, per=1, burst=2)
@@ -414,10 +445,10 @@ class TestBuckets:
         read = engine.ripen
 
         def told(*args):
-            found = read(*args)
+            read(*args)
             play.rows_of(2, rate_limit="r")
             gates.look((), timer=bool(play.start()))
-            return found
+            return 60.0, set()
 
         monkeypatch.setattr(engine, "ripen", told)
         gates.look((), timer=True)

@@ -94,6 +94,21 @@ class Gate(gd.FSM, name="chaos.gate", max_crashes=None):
             time.sleep(0.01)
 
 
+class Held(gd.FSM, name="chaos.held", max_crashes=None, history="off"):
+    """Some steps of some length, between them a retry or the next one."""
+
+    steps: int = 3
+    seconds: float = 0.02
+
+    @gd.step(initial=True)
+    def go(self, ctx: gd.Context) -> gd.Outcome:
+        time.sleep(self.seconds)
+        self.steps -= 1
+        if self.steps <= 0:
+            return gd.Done()
+        return gd.Next(self.go) if self.steps % 2 else gd.Retry()
+
+
 def bind(url: str) -> gd.Durable:
     """Bind the machines to the database at *url*, with leases that lapse soon."""
     engine = create_engine(url, pool_size=20, max_overflow=10)

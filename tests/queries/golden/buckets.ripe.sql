@@ -26,6 +26,6 @@ let_in AS
 armed AS
 (UPDATE gendurable.buckets SET head_at=CASE WHEN (EXISTS (SELECT *
 FROM gendurable.instances
-WHERE instances.status = 'runnable' AND instances.blocked = 'rate' AND instances.paused_at IS NULL AND instances.rate_limit = ripe.key)) THEN statement_timestamp() + interval '1 second' ELSE NULL END FROM ripe WHERE buckets.key = ripe.key)
+WHERE instances.status = 'runnable' AND instances.blocked = 'rate' AND instances.paused_at IS NULL AND instances.rate_limit = ripe.key)) THEN statement_timestamp() + interval '1 second' ELSE NULL END, amount=NULL FROM ripe WHERE buckets.key = ripe.key)
  SELECT DISTINCT heads.queue
 FROM heads

@@ -20,7 +20,7 @@ closed AS MATERIALIZED
 FROM gendurable.buckets
 WHERE buckets.key IN (SELECT due.rate_limit
 FROM due
-WHERE due.rate_limit IS NOT NULL) AND buckets.head_at > statement_timestamp() ORDER BY buckets.key FOR UPDATE SKIP LOCKED),
+WHERE due.rate_limit IS NOT NULL) AND buckets.head_at > statement_timestamp() AND (buckets.amount IS NOT NULL OR buckets.burst IS NULL) ORDER BY buckets.key FOR UPDATE SKIP LOCKED),
 behind AS
 (SELECT instances.id
 FROM due JOIN closed ON closed.key = due.rate_limit JOIN gendurable.instances ON instances.id = due.id
