@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gendurable.engine import crash
 from gendurable.engine.barrier import count_barriers
@@ -15,7 +15,7 @@ from gendurable.engine.spawning import CHUNK, adopted, numbered
 from gendurable.queries import children, enqueue, leases, outcomes, signals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -38,27 +38,16 @@ def commit(
     of a lease in seconds, rows whose next step may run ahead are claimed by the same write.
     """
     answer = Committed()
-    single = batch[0] if wait and len(batch) == 1 and _needs_no_lock(batch[0]) else None
-    owned = [single] if single else _guard(conn, db, worker, batch, answer, wait)
-    if not owned:
-        return answer
+    simple = all(map(_needs_no_lock, batch))
+    owned = batch if simple else _guard(conn, db, worker, batch, answer, wait)
     plain = [one for one in owned if one.fields]
     if plain:
-        births = _insert_children(conn, db, plain)
+        late = _insert_children(conn, db, plain)
         if ttl is not None:
-            for one in plain:
-                if one.ahead:
-                    births[one.claim.id] = {"ahead": True}
-        if single:
-            fields = columns(single, **births.get(single.claim.id, {}))
-            written = outcomes.write_one(conn, db, worker, fields, ttl or 0.0)
-        else:
-            ids = (one.claim.id for one in plain)
-            documents = (document(one, **births.get(one.claim.id, {})) for one in plain)
-            written = outcomes.write(conn, db, worker, ids, documents, ttl or 0.0)
-        if single and not written:
-            answer.stale = owned
-            return answer
+            late |= {one.claim.id: {"ahead": True} for one in plain if one.ahead}
+        written = _write(conn, db, worker, plain, late, wait and len(batch) == 1, ttl or 0.0)
+        if simple and len(written) < len(plain):
+            plain = owned = _part(conn, db, worker, plain, {row[0] for row in written}, answer)
         answer.woken.update(queue for _, queue, _ in written if queue is not None)
         _settle(conn, db, plain, answer)
         ahead = {id for id, _, claimed in written if claimed}
@@ -67,9 +56,44 @@ def commit(
     if len(plain) < len(owned):
         _return(conn, db, worker, [one for one in owned if not one.fields], answer)
     _record(conn, db, worker, owned)
-    answer.done = owned
+    answer.done = list(owned)
     answer.ids = [one.claim.id for one in owned]
     return answer
+
+
+def _write(
+    conn: Connection,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    late: Mapping[int, dict[str, Any]],
+    alone: bool,
+    ttl: float,
+) -> Sequence[tuple[int, str | None, bool]]:
+    """Write outcomes with the columns that are known *late*; *alone* it waits for the row."""
+    if alone:
+        fields = columns(batch[0], **late.get(batch[0].claim.id, {}))
+        return outcomes.write_one(conn, db, worker, fields, ttl)
+    ids = (one.claim.id for one in batch)
+    documents = (document(one, **late.get(one.claim.id, {})) for one in batch)
+    return outcomes.write(conn, db, worker, ids, documents, ttl)
+
+
+def _part(
+    conn: Connection,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    written: set[int],
+    answer: Committed,
+) -> list[Finished]:
+    """Tell what was written from what was passed over: held by somebody, or no longer ours."""
+    missing = [one for one in batch if one.claim.id not in written]
+    seen = outcomes.look(conn, db, [one.claim.id for one in missing])
+    for one in missing:
+        ours = seen.get(one.claim.id) == (worker, one.claim.claim_seq)
+        (answer.skipped if ours else answer.stale).append(one)
+    return [one for one in batch if one.claim.id in written]
 
 
 def _needs_no_lock(one: Finished) -> bool:

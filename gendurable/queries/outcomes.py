@@ -34,6 +34,7 @@ from gendurable.queries.parts import (
     IDS,
     NOW,
     WORKER,
+    among,
     instances,
     owned,
     signals,
@@ -142,12 +143,20 @@ def _columns(row: Any) -> dict[str, Any]:
     }
 
 
-_batch = document("batch", "batch", **_FIELDS)
+_document = document("document", "batch", **_FIELDS)
+_batch = select(*_document.c).cte("batch").prefix_with("MATERIALIZED")
+_ours = and_(instances.c.id == _batch.c.id, owned(_batch.c.claim_seq))
+_locked = (
+    select(instances.c.id)
+    .join_from(_batch, instances, _ours)
+    .where(instances.c.id == func.any(IDS))
+    .order_by(instances.c.id)
+    .with_for_update(key_share=True, skip_locked=True, of=instances)
+    .cte("locked")
+)
 _written = (
     update(instances)
-    .where(
-        instances.c.id == _batch.c.id, instances.c.id == func.any(IDS), owned(_batch.c.claim_seq)
-    )
+    .where(among(select(_locked.c.id)), instances.c.id == _batch.c.id)
     .values(_columns(_batch.c))
     .returning(instances.c.id, instances.c.status, instances.c.queue)
     .cte("written")
@@ -161,8 +170,9 @@ _emptied = (
 #: Write a batch of outcomes, and empty the inboxes of what is done.
 #:
 #: Index   instances_pkey, signals_target
-#: Locks   the rows are locked already by LOCK; alone, it locks and waits
-#: Race    a claim that was lost: the guard finds no row, and nothing else of it is carried out
+#: Locks   NO KEY UPDATE in id order, SKIP LOCKED; held since LOCK where parents come first
+#: Race    a claim that was lost: the guard is evaluated again under the lock, and finds no row;
+#:         whoever holds a row may be a user's open transaction: that outcome comes back later
 #: Why     everything is an absolute value that only the owner can know; what is not said is null;
 #:         where the worker goes on with the row, claiming it costs no statement of its own; the
 #:         ids come as an array, too: a document is taken for a hundred rows, for which the planner

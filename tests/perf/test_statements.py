@@ -36,39 +36,39 @@ class TestClaim:
 class TestCommit:
     @sizes
     def test_of_plain_outcomes(self, play, counted, n):
-        """A commit of plain outcomes is two: lock, write; as a group or alone."""
+        """A commit of plain outcomes is one: it locks, guards and writes."""
         play.durable.insert_all([Actor() for _ in range(n)])
         kinds = [gd.Done({"n": 1}), gd.Next("then"), gd.Retry(5)]
         batch = [play.say(one, kinds[k % 3]) for k, one in enumerate(play.claim(demand=1000))]
         with counted() as sent:
             assert len(play.group(*batch).ids) == n
 
-        assert len(sent) == 2
+        assert len(sent) == 1
 
     @sizes
     def test_of_steps_that_run_ahead(self, play, counted, n):
-        """A batch whose rows it claims anew is three: it reads their inboxes."""
+        """A batch whose rows it claims anew is two: it reads their inboxes."""
         play.durable.insert_all([Actor() for _ in range(n)])
         batch = [play.say(one, gd.Next("then")) for one in play.claim(demand=1000)]
         with counted() as sent:
             assert len(play.commit(*batch, ttl=30).ahead) == n
 
-        assert len(sent) == 3
+        assert len(sent) == 2
 
     @sizes
     def test_of_parks(self, play, counted, n):
-        """A batch with parks is three: it looks once for their mail."""
+        """A batch with parks is two: it looks once for their mail."""
         play.durable.insert_all([Actor() for _ in range(n)])
         park = gd.Await("go", then="then", timeout=60)
         batch = [play.say(one, park) for one in play.claim(demand=1000)]
         with counted() as sent:
             assert len(play.group(*batch).ids) == n
 
-        assert len(sent) == 3
+        assert len(sent) == 2
 
     @sizes
     def test_of_consumed_signals(self, play, counted, n):
-        """A batch that consumes signals is three."""
+        """A batch that consumes signals is two."""
         play.durable.insert_all([Actor() for _ in range(n)])
         play.commit(*(play.say(c, gd.Await("go", then="then")) for c in play.claim(demand=1000)))
         play.change("UPDATE gendurable.instances SET status = 'runnable'")
@@ -81,7 +81,7 @@ class TestCommit:
         with counted() as sent:
             assert len(play.group(*batch).ids) == n
 
-        assert len(sent) == 3
+        assert len(sent) == 2
         assert play.rows("SELECT 1 FROM gendurable.signals") == []
 
     @sizes
