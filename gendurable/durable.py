@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 
 from gendurable import migrations
 from gendurable.callers import Caller, Work, carry_out, me, refuse_outside, refuse_own, working
+from gendurable.editing import Editing
 from gendurable.engine import control, enqueue, limits
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
-from gendurable.operations import Operations, Target, as_target
+from gendurable.operations import Target, as_target
 from gendurable.queries import lookup, signals
 from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
@@ -69,7 +70,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Operations):
+class Durable(Editing):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a

@@ -71,5 +71,7 @@ EDGES: Final = (
         Status.AWAITING_SIGNAL,
         Status.AWAITING_CHILDREN,
     ),
+    _edge("rewind", frozenset(Status), "edits", Status.RUNNABLE),
+    _edge("patch", _EXECUTING, "edits", Status.RUNNABLE),
     _edge("delete", TERMINAL, "retention"),
 )

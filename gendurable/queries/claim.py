@@ -22,17 +22,26 @@ from sqlalchemy import (
     update,
 )
 
-from gendurable.queries.parts import CLAIMABLE, EXECUTING, NOW, WORKER, among, instances
+from gendurable.queries.parts import (
+    CLAIMABLE,
+    EXECUTING,
+    NOW,
+    WORKER,
+    among,
+    instances,
+    is_open,
+)
 from gendurable.queries.statement import Database, Statement, seconds
 
 _queue = bindparam("in_queue", type_=Text)
 _limit = bindparam("up_to", type_=BigInteger)
 _in_queue = and_(instances.c.queue == _queue, CLAIMABLE)
 
-# A loose index scan: from one priority in use to the next, however many rows bear each.
+# A loose index scan: from one priority in use to the next, however many rows bear each. A queue
+# that is held has no first one, and so nothing to claim and nothing due.
 _first = (
     select(instances.c.priority)
-    .where(_in_queue)
+    .where(_in_queue, is_open(_queue))
     .order_by(instances.c.priority)
     .limit(literal_column("1"))
 )

@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal_column,
     text,
@@ -21,13 +22,14 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import null
 
 from gendurable.lifecycle import LIVE, TERMINAL, Status
-from gendurable.models import NOW, Instance, StoredSignal, Transition
+from gendurable.models import NOW, Instance, Pause, StoredSignal, Transition
 
 instances = cast(Table, Instance.__table__)
 signals = cast(Table, StoredSignal.__table__)
 transitions = cast(Table, Transition.__table__)
+pauses = cast(Table, Pause.__table__)
 
-__all__ = ["NOW", "instances", "signals", "transitions"]
+__all__ = ["NOW", "instances", "pauses", "signals", "transitions"]
 
 
 def literal(status: Status) -> ColumnElement[Any]:
@@ -60,6 +62,11 @@ CLAIMABLE = and_(
 
 IDS = bindparam("ids", type_=ARRAY(BigInteger))
 WORKER = bindparam("worker", type_=instances.c.locked_by.type)
+
+
+def is_open(queue: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether nobody holds *queue*: a descent of a tiny index, once a statement for a parameter."""
+    return ~exists().where(pauses.c.queue == queue, pauses.c.resumed_at.is_(None))
 
 
 def owned(

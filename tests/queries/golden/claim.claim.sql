@@ -1,7 +1,9 @@
 WITH RECURSIVE lanes(priority) AS
 (SELECT (SELECT gendurable.instances.priority
 FROM gendurable.instances
-WHERE gendurable.instances.queue = %(in_queue)s::VARCHAR AND gendurable.instances.status = 'runnable' AND gendurable.instances.blocked IS NULL AND gendurable.instances.paused_at IS NULL ORDER BY gendurable.instances.priority
+WHERE gendurable.instances.queue = %(in_queue)s::VARCHAR AND gendurable.instances.status = 'runnable' AND gendurable.instances.blocked IS NULL AND gendurable.instances.paused_at IS NULL AND NOT (EXISTS (SELECT *
+FROM gendurable.pauses
+WHERE gendurable.pauses.queue = %(in_queue)s::VARCHAR AND gendurable.pauses.resumed_at IS NULL)) ORDER BY gendurable.instances.priority
  LIMIT 1) AS priority UNION ALL SELECT (SELECT gendurable.instances.priority
 FROM gendurable.instances
 WHERE gendurable.instances.queue = %(in_queue)s::VARCHAR AND gendurable.instances.status = 'runnable' AND gendurable.instances.blocked IS NULL AND gendurable.instances.paused_at IS NULL AND gendurable.instances.priority > lanes.priority ORDER BY gendurable.instances.priority

@@ -1,0 +1,9 @@
+SELECT gendurable.instances.id, gendurable.instances.fsm, gendurable.instances.fsm_version, gendurable.instances.step, gendurable.instances.status, CAST(gendurable.instances.state AS TEXT) AS state, gendurable.instances.queue, gendurable.instances.eligible_at, gendurable.instances.paused_at, gendurable.instances.blocked, gendurable.instances.concurrency_key, gendurable.instances.rate_limit, gendurable.instances.weight, gendurable.instances.awaits, gendurable.instances.deadline, gendurable.instances.round, gendurable.instances.quorum, gendurable.instances.children_pending, gendurable.instances.children_done, gendurable.instances.locked_by, gendurable.instances.lease_expires_at, gendurable.instances.last_error, gendurable.pauses.paused_at AS queue_paused_at, gendurable.pauses.paused_by AS queue_paused_by, gendurable.pauses.pause_reason AS queue_pause_reason, array((SELECT gendurable.nodes.name
+FROM gendurable.nodes
+WHERE gendurable.nodes.beat_at > statement_timestamp() - %(alive)s * interval '1 second' AND gendurable.instances.queue = ANY (gendurable.nodes.queues) ORDER BY gendurable.nodes.name)) AS serving, array((SELECT gendurable.nodes.name
+FROM gendurable.nodes
+WHERE gendurable.nodes.beat_at > statement_timestamp() - %(alive)s * interval '1 second' AND gendurable.instances.queue = ANY (gendurable.nodes.queues) AND (EXISTS (SELECT 1
+FROM jsonb_array_elements(gendurable.nodes.machines) AS m
+WHERE m.value = jsonb_build_array(gendurable.instances.fsm, gendurable.instances.fsm_version, gendurable.instances.step) OR m.value = jsonb_build_array(gendurable.instances.fsm, gendurable.instances.fsm_version, CAST(NULL AS TEXT)))) ORDER BY gendurable.nodes.name)) AS knowing, statement_timestamp() AS seen_at
+FROM gendurable.instances LEFT OUTER JOIN gendurable.pauses ON gendurable.pauses.queue = gendurable.instances.queue AND gendurable.pauses.resumed_at IS NULL
+WHERE gendurable.instances.id = %(target)s::BIGINT

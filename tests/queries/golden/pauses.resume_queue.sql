@@ -1,0 +1,1 @@
+UPDATE gendurable.pauses SET resumed_at=statement_timestamp(), resumed_by=%(by_whom)s::VARCHAR, resume_reason=%(reason)s::VARCHAR WHERE gendurable.pauses.queue = %(in_queue)s::VARCHAR AND gendurable.pauses.resumed_at IS NULL RETURNING gendurable.pauses.id
