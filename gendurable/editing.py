@@ -11,7 +11,8 @@ from gendurable.engine.explanation import Explanation
 from gendurable.errors import InvalidInput
 from gendurable.operating import Operating
 from gendurable.operations import Target, as_target
-from gendurable.selection import Where, note, one_by_one, refuse_both
+from gendurable.selection import Where, one_by_one, refuse_both
+from gendurable.spawn import check_note
 
 if TYPE_CHECKING:
     from gendurable.registry import Catalogue
@@ -84,7 +85,7 @@ class Editing(Operating):
         """
         if isinstance(to, bool) or not (isinstance(to, (str, int)) or callable(to)):
             raise InvalidInput(f"to={to!r} must be a step, its name or the id of an entry")
-        by, reason = note(by, "by"), note(reason, "reason")
+        by, reason = check_note(by, "by"), check_note(reason, "reason")
         taken: list[str] = []
 
         def set_to(work: Work, goal: int | str) -> None:
@@ -143,7 +144,7 @@ class Editing(Operating):
                 since *expect*, or it is the instance whose step is running here.
         """
         _check_patch(values, expect)
-        by, reason = note(by, "by"), note(reason, "reason")
+        by, reason = check_note(by, "by"), check_note(reason, "reason")
         goal = as_target(target)
         refuse_own(self, goal, "patch the state of")
 

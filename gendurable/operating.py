@@ -10,8 +10,8 @@ from gendurable.engine import control, pauses
 from gendurable.errors import InvalidInput
 from gendurable.operations import Operations, Target, as_target
 from gendurable.queries import pauses as queues
-from gendurable.selection import Where, in_pages, note, one_by_one, refuse_both
-from gendurable.spawn import check_name
+from gendurable.selection import Where, in_pages, one_by_one, refuse_both
+from gendurable.spawn import check_name, check_note
 
 
 class Operating(Operations):
@@ -60,7 +60,7 @@ class Operating(Operations):
         """
         if not isinstance(reason, str):
             raise InvalidInput(f"reason={reason!r} must be a text")
-        by = note(by, "by")
+        by = check_note(by, "by")
 
         if where is not None:
             refuse_both(target=target, where=where)
@@ -124,7 +124,7 @@ class Operating(Operations):
             InvalidInput: it neither failed nor was cancelled.
             DuplicateInstance: its correlation key has been taken since.
         """
-        by, reason = note(by, "by"), note(reason, "reason")
+        by, reason = check_note(by, "by"), check_note(reason, "reason")
 
         def put_back(work: Work, goal: int | str) -> None:
             work.queues |= control.retry(
@@ -161,7 +161,7 @@ class Operating(Operations):
             InvalidInput: not exactly one of *target*, *queue* and *where* is given, or it is the
                 instance whose step is running here.
         """
-        by, reason = note(by, "by"), note(reason, "reason")
+        by, reason = check_note(by, "by"), check_note(reason, "reason")
 
         def hold(work: Work, ids: list[int]) -> int:
             return pauses.pause(work.conn, self.db, ids, by, reason)
@@ -190,7 +190,7 @@ class Operating(Operations):
             NoTarget: it is not there.
             InvalidInput: as ``pause``.
         """
-        by, reason = note(by, "by"), note(reason, "reason")
+        by, reason = check_note(by, "by"), check_note(reason, "reason")
 
         def let_go(work: Work, ids: list[int]) -> int:
             count, woken = pauses.resume(work.conn, self.db, ids, by, reason)

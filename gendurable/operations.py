@@ -15,7 +15,7 @@ from gendurable.lifecycle import TERMINAL, Status
 from gendurable.queries import lookup
 from gendurable.retry import Duration, seconds
 from gendurable.runtime.waiter import wait
-from gendurable.spawn import check_name, check_priority
+from gendurable.spawn import check_name, check_note, check_priority
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -45,6 +45,7 @@ class Operations:
         queue: str | None = None,
         session: Caller = None,
         by: str | None = None,
+        reason: str | None = None,
     ) -> None:
         """Change when a live instance runs (while it waits for its turn), its priority or queue.
 
@@ -62,6 +63,7 @@ class Operations:
         if queue is not None:
             check_name(queue, "queue")
         wait_for = None if delay is None else seconds(delay, "delay", InvalidInput)
+        by, reason = check_note(by, "by"), check_note(reason, "reason")
         refuse_own(self, goal, "reschedule")
 
         def change(work: Work) -> None:
@@ -74,6 +76,7 @@ class Operations:
                 queue=queue,
                 priority=priority,
                 by=by,
+                reason=reason,
                 me=me(self),
             )
             work.queues.add(found)

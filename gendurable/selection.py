@@ -1,4 +1,4 @@
-"""On whom an operation acts: all that a condition finds, a page at a time; and who says why."""
+"""On whom an operation acts: one target, or all that a condition finds, a page at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from gendurable.engine import bulk
 from gendurable.errors import InvalidInput
 from gendurable.models import Instance
 from gendurable.operations import Operations
-from gendurable.state import storable
 
 #: A condition on ``gd.Instance``, such as ``gd.Instance.queue == "mail"``.
 Where: TypeAlias = ColumnElement[bool]
@@ -98,10 +97,3 @@ def refuse_both(**given: object) -> None:
     if sum(value is not None for value in given.values()) != 1:
         names = ", ".join(f"{name}=" for name in given)
         raise InvalidInput(f"give exactly one of {names.removesuffix(',')}")
-
-
-def note(text: object, what: str) -> str | None:
-    """Return *text*, which goes into the history, as the database can store it."""
-    if text is not None and not isinstance(text, str):
-        raise InvalidInput(f"{what}={text!r} must be a text")
-    return None if text is None else storable(text)

@@ -152,6 +152,7 @@ def reschedule(
     queue: str | None,
     priority: int | None,
     by: str | None = None,
+    reason: str | None = None,
     me: int | None = None,
 ) -> str:
     """Change when, and in which queue and order, a live instance runs; return its queue.
@@ -172,7 +173,7 @@ def reschedule(
     )
     if found is None:
         raise no_target(target)
-    record(conn, db, "rescheduled", [row], by, None)
+    record(conn, db, "rescheduled", [row], by, reason)
     return found
 
 
