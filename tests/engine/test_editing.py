@@ -150,6 +150,18 @@ class TestRewind:
         drain(durable)
         assert (row(id).children_pending, row(id).children_done) == (1, done)
 
+    def test_a_live_child_counts_once(self, durable, script, row):
+        """A child that never ended is waited for already; a rewind of it changes nothing there."""
+        answers = [gd.ScheduleChildren([Scripted(count=1)], "then"), gd.Await("go", then="then")]
+        script["start"] = lambda obj, ctx: answers[obj.count]
+        id = int(durable.insert(Scripted()))
+        drain(durable)
+
+        durable.rewind(id + 1, to="then")
+
+        assert row(id).children_pending == 1
+        assert drain(durable) == {"done": 2}
+
     def test_refuses_nonsense(self, durable, script, history):
         """What is no step of it, and no entry with a state, is refused and says why."""
         script["start"] = lambda obj, ctx: gd.Done()
