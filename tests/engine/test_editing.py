@@ -9,6 +9,7 @@ import pytest
 from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 import gendurable as gd
 from gendurable.testing import drain
@@ -338,6 +339,30 @@ class TestPatch:
         assert [count for count, _ in states] == [0, 1]
         assert states[0][1] != states[1][1]
         assert row(id).step == "start"
+
+
+class TestCallersTransaction:
+    def test_takes_effect_with_its_commit(self, durable, engine, script, row, history):
+        """Several edits in one transaction are one; rolled back they leave no entry either."""
+        script["start"] = lambda obj, ctx: gd.Stop("no") if obj.count == 0 else gd.Done(obj.count)
+        id = durable.insert(Scripted(), correlation_key="k")
+        drain(durable)
+        before, entries = row(id), len(history(id))
+
+        with Session(engine) as session:
+            durable.patch_state(id, {"count": 3}, session=session)
+            durable.rewind(id, to="start", session=session)
+            session.rollback()
+        assert (row(id), len(history(id))) == (before, entries)
+
+        with Session(engine) as session, session.begin():
+            durable.patch_state(id, {"count": 3}, session=session)
+            durable.retry(id, session=session)
+            durable.pause("k", session=session)
+        assert drain(durable) == {}
+        durable.resume("k")
+        assert drain(durable) == {"done": 1}
+        assert row(id).result == 3
 
 
 class TestVersions:
