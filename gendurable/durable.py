@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from gendurable import migrations
 from gendurable.buffering import Buffering
 from gendurable.callers import Caller, Work, carry_out, me, refuse_outside, refuse_own, working
+from gendurable.editing import Editing
 from gendurable.engine import control, enqueue, limits
 from gendurable.engine.probes import Probe, stamped, word_json
 from gendurable.engine.scope import StepSession
@@ -73,7 +74,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Buffering):
+class Durable(Buffering, Editing):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a

@@ -35,6 +35,7 @@ from gendurable.queries.parts import (
     WORKER,
     among,
     instances,
+    is_open,
     lanes,
     signals,
 )
@@ -44,7 +45,8 @@ _queue = bindparam("in_queue", type_=Text)
 _limit = bindparam("up_to", type_=BigInteger)
 _in_queue = and_(instances.c.queue == _queue, CLAIMABLE)
 
-_lanes = lanes(_in_queue)
+# A queue that is held has no first priority, and so nothing to claim and nothing due.
+_lanes = lanes(_in_queue, is_open(_queue))
 
 _head = (
     select(*CLAIM_COLUMNS)

@@ -36,6 +36,7 @@ from gendurable.queries.parts import (
     WORKER,
     among,
     instances,
+    is_open,
     owned,
     signals,
     transitions,
@@ -109,8 +110,8 @@ _status = instances.c.status.type
 
 def _columns(row: Any) -> dict[str, Any]:
     """What an outcome sets, from the fields of *row*."""
-    # The next step runs in this worker at once, under a new claim, unless the row was paused.
-    ahead = and_(row.ahead, instances.c.paused_at.is_(None))
+    # The next step runs in this worker at once, under a new claim, unless somebody paused it.
+    ahead = and_(row.ahead, instances.c.paused_at.is_(None), is_open(instances.c.queue))
     return DISOWNED | {
         "fsm_version": func.coalesce(row.fsm_version, instances.c.fsm_version),
         "status": case((ahead, EXECUTING), else_=row.status.cast(_status)),

@@ -69,6 +69,13 @@ VALUES: dict[str, object] = {
     "parent": 7,
     "in_round": 1,
     "more": 1,
+    "undone": 0,
+    "to_step": "t",
+    "to_state": "{}",
+    "to_version": 1,
+    "stays": "false",
+    "alive": 30.0,
+    "of_key": "k",
     "after": 0,
     "barriers": json.dumps([{"parent_id": 7, "round": 1, "ended": 1, "done": 1}]),
     "rows": json.dumps([{"id": 50_004, "error": "x", "delay": 1}]),
@@ -94,12 +101,12 @@ BY_KEY = {"signals.deliver_by_key", "lookup.by_key"}
 
 #: The hot statements, and the indexes of ``instances`` and ``signals`` that their plans may use.
 INDEXES = {
-    "claim.claim": {"instances_claim", "instances_pkey", "signals_target"},
+    "claim.claim": {"instances_claim", "instances_pkey", "signals_target", "pauses_open"},
     "outcomes.lock": {"instances_pkey"},
     "outcomes.lock_waiting": {"instances_pkey"},
     "outcomes.look": {"instances_pkey"},
-    "outcomes.write": {"instances_pkey", "signals_target"},
-    "outcomes.write_one": {"instances_pkey"},
+    "outcomes.write": {"instances_pkey", "signals_target", "pauses_open"},
+    "outcomes.write_one": {"instances_pkey", "pauses_open"},
     "outcomes.empty": {"signals_target"},
     "signals.deliver": {"instances_pkey"},
     "signals.deliver_by_key": {"instances_correlation", "instances_pkey"},
@@ -119,6 +126,16 @@ INDEXES = {
     "children.recount": {"instances_parent"},
     "control.cancel": {"instances_pkey"},
     "control.live_children": {"instances_parent"},
+    "pauses.pause": {"instances_pkey"},
+    "pauses.resume": {"instances_pkey"},
+    "pauses.unblock": {"instances_wait", "instances_rate", "instances_pkey"},
+    "edits.read": {"instances_pkey"},
+    "edits.rewind": {"instances_pkey"},
+    "edits.patch": {"instances_pkey"},
+    "explain.look": {"instances_pkey", "pauses_open"},
+    "explain.holders": {"instances_slot"},
+    "explain.round": {"instances_parent"},
+    "explain.paused_by": {"transitions_instance", "transitions_pkey"},
     "timers.fire": {"instances_deadline", "instances_pkey"},
     "timers.next": {"instances_deadline", "instances_lease"},
     "lookup.by_id": {"instances_pkey"},
@@ -221,6 +238,15 @@ def test_is_driven_from_the_batch(crowded, name, mode):
 def _by_row(node: dict) -> bool:
     """Whether a node reads a row of the table by its id."""
     return "id = " in node.get("Index Cond", "") or node.get("Operation") == "Update"
+
+
+@both
+def test_a_claim_asks_once_whether_its_queue_is_held(crowded, mode):
+    """The answer is computed aside, before anything is read, and not for each row."""
+    nodes = plan(crowded, "claim.claim", mode)
+
+    asked = [n for n in nodes if n.get("Relation Name") == "pauses"]
+    assert [n["Parent Relationship"] for n in asked] == ["InitPlan"]
 
 
 @both

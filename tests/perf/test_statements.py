@@ -21,6 +21,15 @@ class TestClaim:
         assert len(sent) == 1
         assert 50 < claimed.next_due <= 60
 
+    def test_of_a_held_queue(self, play, counted):
+        """Whether a queue is held costs no statement of its own."""
+        play.durable.insert_all([Actor() for _ in range(10)])
+        play.durable.pause(queue="default")
+        with counted() as sent, play.engine.begin() as conn:
+            assert play.claimed(conn).claims == []
+
+        assert len(sent) == 1
+
     @sizes
     def test_of_many(self, play, counted, n):
         """A claim is one statement; where there is mail, the inboxes of its rows are another."""

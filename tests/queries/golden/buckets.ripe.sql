@@ -20,7 +20,10 @@ WHERE limits.kind = 'rate' AND limits.name = split_part(lanes.key, ':', 1) ORDER
  LIMIT 1) AS policy ON true JOIN LATERAL (SELECT instances.id
 FROM gendurable.instances
 WHERE instances.status = 'runnable' AND instances.blocked = 'rate' AND instances.paused_at IS NULL AND instances.rate_limit = lanes.key AND instances.queue = lanes.queue ORDER BY instances.priority, instances.eligible_at, instances.id
- LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS head ON true),
+ LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS head ON true
+WHERE NOT (EXISTS (SELECT *
+FROM gendurable.pauses
+WHERE pauses.queue = lanes.queue AND pauses.resumed_at IS NULL))),
 let_in AS
 (UPDATE gendurable.instances SET blocked=NULL FROM heads WHERE instances.id = heads.id),
 armed AS

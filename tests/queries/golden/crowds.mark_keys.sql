@@ -1,7 +1,9 @@
 WITH RECURSIVE lanes(priority) AS
 (SELECT (SELECT instances.priority
 FROM gendurable.instances
-WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL ORDER BY instances.priority
+WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND NOT (EXISTS (SELECT *
+FROM gendurable.pauses
+WHERE pauses.queue = %(in_queue)s::VARCHAR AND pauses.resumed_at IS NULL)) ORDER BY instances.priority
  LIMIT 1) AS priority UNION ALL SELECT (SELECT instances.priority
 FROM gendurable.instances
 WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.priority > lanes.priority ORDER BY instances.priority

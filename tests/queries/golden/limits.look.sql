@@ -22,7 +22,9 @@ FROM lanes LEFT OUTER JOIN LATERAL (SELECT instances.id
 FROM gendurable.instances
 WHERE instances.status = 'runnable' AND instances.blocked = 'key' AND instances.paused_at IS NULL AND instances.concurrency_key = lanes.key AND instances.queue = lanes.queue ORDER BY instances.priority, instances.eligible_at, instances.id
  LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS head ON true
-WHERE lanes.queue IS NOT NULL),
+WHERE lanes.queue IS NOT NULL AND NOT (EXISTS (SELECT *
+FROM gendurable.pauses
+WHERE pauses.queue = lanes.queue AND pauses.resumed_at IS NULL))),
 let_in AS
 (UPDATE gendurable.instances SET blocked=NULL FROM heads WHERE instances.id = heads.id)
  SELECT heads.key, heads.queue, heads.id IS NOT NULL AS anon_2, set_config('synchronous_commit', 'off', true) AS set_config_1
