@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gendurable.engine import limits
 from gendurable.engine.explanation import Explanation, Reason, View, at
 from gendurable.queries import explain as query
 
@@ -16,10 +17,14 @@ def for_tokens(view: View) -> Explanation | None:
         return None
     name = row.rate_limit.partition(":")[0]
     details = {"rate_limit": row.rate_limit, "weight": row.weight}
-    if name not in view.settings.rate_limits:
+    if name not in limits.bursts(view.conn, view.db, view.settings):
         text = f"It waits for tokens of {row.rate_limit!r}; no rate limit {name!r} is known here"
         return Explanation(Reason.UNKNOWN_LIMIT, text, details)
     text = f"It waits for tokens of {row.rate_limit!r}, of which it takes {row.weight}"
+    head_at = query.head_at(view.conn, view.db, row.rate_limit)
+    if head_at is not None:
+        text += f"; the first of those who wait for them may start at {at(head_at)}"
+        details["refills_at"] = head_at
     return Explanation(Reason.NO_TOKENS, text, details)
 
 
@@ -31,8 +36,7 @@ def for_a_key(view: View) -> Explanation | None:
         return None
     holders = query.holders(view.conn, view.db, key, HOLDERS)
     if row.blocked != "key":
-        limit = view.settings.concurrency_limits.get(key.partition(":")[0])
-        if len(holders) < (1 if limit is None else limit.limit):
+        if len(holders) < limits.width(view.conn, view.db, key):
             return None
     if not holders:
         text = f"It waits for its turn at key {key!r}, which nobody holds: that comes in a moment"

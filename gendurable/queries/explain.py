@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -25,11 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gendurable.models import Node
+from gendurable.models import Bucket, Node
 from gendurable.queries.parts import EXECUTING, NOW, instances, pauses, transitions
 from gendurable.queries.statement import Database, Statement, seconds
 
 nodes = cast(Table, Node.__table__)
+buckets = cast(Table, Bucket.__table__)
 
 _serves = and_(
     nodes.c.beat_at > NOW - seconds(bindparam("alive", type_=Double)),
@@ -156,6 +158,18 @@ PAUSED_BY = Statement(
 )
 
 
+#: When the first of those who wait for tokens of a key may start.
+#:
+#: Index   buckets_pkey
+#: Locks   none
+#: Race    a snapshot
+#: Why     the bucket knows it
+HEAD_AT = Statement(
+    "explain.head_at",
+    select(buckets.c.head_at).where(buckets.c.key == bindparam("of_key", type_=Text)),
+)
+
+
 def look(conn: Connection, db: Database, id: int, alive: float) -> Any | None:
     """Return the row of an instance with what surrounds it; workers beat within *alive* seconds."""
     rows = db.rows(conn, LOOK, {"target": id, "alive": alive})
@@ -176,3 +190,9 @@ def paused_by(conn: Connection, db: Database, id: int) -> tuple[str | None, str 
     """Return (by whom, why) an instance was paused last."""
     rows = db.rows(conn, PAUSED_BY, {"target": id})
     return (rows[0][0], rows[0][1]) if rows else (None, None)
+
+
+def head_at(conn: Connection, db: Database, key: str) -> datetime | None:
+    """Return when the first of those who wait for tokens of *key* may start, if any waits."""
+    rows = db.rows(conn, HEAD_AT, {"of_key": key})
+    return rows[0][0] if rows else None

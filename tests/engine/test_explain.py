@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 import gendurable as gd
 from gendurable import Reason
@@ -180,6 +181,19 @@ class TestWaiting:
         assert known.explain(id).reason == Reason.NO_TOKENS
         assert "tokens of 'mail:7'" in known.explain(id).text
         assert durable.explain(id).reason == Reason.UNKNOWN_LIMIT
+
+    def test_for_tokens_of_a_limit_that_was_set(self, durable):
+        """The database's limits count, and the bucket says when it has enough."""
+        durable.set_limit("mail", gd.RateLimit(1, per=3600))
+        for _ in range(2):
+            durable.insert(Scripted(), rate_limit="mail")
+        drain(durable, with_scheduled=False)
+        with durable.engine.begin() as conn:
+            waiting = conn.scalar(select(gd.Instance.id).where(gd.Instance.blocked == "rate"))
+        why = durable.explain(waiting)
+
+        assert why.reason == Reason.NO_TOKENS
+        assert why.details["refills_at"] > datetime.now(UTC)
 
     def test_for_a_worker(self, durable, worker, change):
         """Nobody serves its queue; nobody who does knows it; or all is well."""
