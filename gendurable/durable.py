@@ -20,7 +20,7 @@ from gendurable.fsm import FSM
 from gendurable.handle import Handle
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
-from gendurable.operations import Operations, Target, as_target
+from gendurable.operations import Target, as_target
 from gendurable.queries import lookup, signals
 from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
@@ -28,6 +28,7 @@ from gendurable.retry import Duration
 from gendurable.rules import build
 from gendurable.runtime.notifier import Notifier
 from gendurable.runtime.worker import Worker
+from gendurable.scheduling import Scheduling
 from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
 from gendurable.signals import Signal, payload_json, signal_name
 from gendurable.spawn import LIVE, Key, Scope, Spawn, check_name
@@ -69,7 +70,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Operations):
+class Durable(Scheduling):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a

@@ -3,6 +3,7 @@
 from gendurable.models.base import NOW, SCHEMA, STATUS, Base
 from gendurable.models.instance import Instance
 from gendurable.models.node import Installation, Node
+from gendurable.models.schedule import StoredSchedule
 from gendurable.models.signal import StoredSignal
 from gendurable.models.transition import Transition
 
@@ -14,6 +15,7 @@ __all__ = [
     "Installation",
     "Instance",
     "Node",
+    "StoredSchedule",
     "StoredSignal",
     "Transition",
 ]

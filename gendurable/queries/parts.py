@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Table,
+    Text,
     and_,
     bindparam,
     case,
@@ -21,13 +22,23 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import null
 
 from gendurable.lifecycle import LIVE, TERMINAL, Status
-from gendurable.models import NOW, Instance, StoredSignal, Transition
+from gendurable.models import NOW, Instance, StoredSchedule, StoredSignal, Transition
 
 instances = cast(Table, Instance.__table__)
 signals = cast(Table, StoredSignal.__table__)
 transitions = cast(Table, Transition.__table__)
+schedules = cast(Table, StoredSchedule.__table__)
 
-__all__ = ["NOW", "instances", "signals", "transitions"]
+__all__ = ["NOW", "instances", "schedules", "signals", "transitions"]
+
+
+#: A schedule as it is read: its documents as the text that they are, and the time of the reading.
+SCHEDULE = (
+    *(column for column in schedules.c if column.key not in ("spec", "headers")),
+    schedules.c.spec.cast(Text).label("spec"),
+    schedules.c.headers.cast(Text).label("headers"),
+    NOW.label("now"),
+)
 
 
 def literal(status: Status) -> ColumnElement[Any]:

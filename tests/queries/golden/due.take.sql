@@ -1,0 +1,4 @@
+SELECT gendurable.schedules.name, gendurable.schedules.cron, gendurable.schedules.timezone, gendurable.schedules.missed, gendurable.schedules.overlap, gendurable.schedules.cron_override, gendurable.schedules.timezone_override, gendurable.schedules.paused_at, gendurable.schedules.next_at, gendurable.schedules.last_at, gendurable.schedules.last_id, gendurable.schedules.skipped_at, gendurable.schedules.fired, gendurable.schedules.skipped, gendurable.schedules.error, gendurable.schedules.inserted_at, gendurable.schedules.updated_at, CAST(gendurable.schedules.spec AS TEXT) AS spec, CAST(gendurable.schedules.headers AS TEXT) AS headers, statement_timestamp() AS now
+FROM gendurable.schedules
+WHERE gendurable.schedules.paused_at IS NULL AND gendurable.schedules.error IS NULL AND gendurable.schedules.next_at <= statement_timestamp() ORDER BY gendurable.schedules.next_at
+ LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED

@@ -1,0 +1,1 @@
+DELETE FROM gendurable.schedules WHERE gendurable.schedules.name = %(key)s::VARCHAR
