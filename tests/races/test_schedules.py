@@ -36,6 +36,7 @@ class TestTwoNodes:
         """The second waits for nobody and finds nothing to do, before the commit and after it."""
         due()
         conn.begin(), other.begin()
+        other.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
         assert schedules.fire(conn, play.db).ids
 
         assert schedules.fire(other, play.db) is None
@@ -129,6 +130,7 @@ class TestHands:
         conn.begin()
         play.durable.pause_schedule("yearly", session=conn)
 
+        other.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
         assert schedules.fire(other, play.db) is None
         other.rollback()
         conn.commit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -119,6 +119,40 @@ class TestDue:
         first = self.NOON - timedelta(seconds=3)
         for missed in ("skip", "latest", "all"):
             assert len(due("* * * * * *", "UTC", missed, first, self.NOON, 100)) == 4
+
+
+class TestConsistency:
+    """Where a search begins makes no difference to what it finds."""
+
+    @pytest.mark.parametrize(
+        "cron",
+        [
+            "30 2 * * *",
+            "0 30 2 * * *",
+            "15,45 2 * * *",
+            "10 2,3 * * *",
+            "0-59 2 * * *",
+            "*/7 1-3 * * *",
+            "*/30 * * * *",
+        ],
+    )
+    @pytest.mark.parametrize("day", [SPRING, AUTUMN], ids=["spring", "autumn"])
+    def test_forwards_and_backwards(self, cron, day):
+        """Each instant of the day has one next occurrence, and one that was the last."""
+        start, end = day - timedelta(days=2), day + timedelta(days=2)
+        everything = list(
+            takewhile(lambda one: one < end, after(cron, "Europe/Berlin", start)),
+        )
+        first = everything[0]
+        for minutes in range(0, 24 * 60, 13):
+            now = day.astimezone(UTC) + timedelta(minutes=minutes)
+            late = now + occurrences.GRACE * 2
+            past = [one for one in everything if one <= late]
+            if past[-1] <= now:
+                found = due(cron, "Europe/Berlin", "latest", first, late, 100)
+                assert found == past[-1:]
+            following = [one for one in everything if one > now]
+            assert first_after(cron, "Europe/Berlin", now) == following[0]
 
 
 class TestExtra:
