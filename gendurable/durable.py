@@ -105,6 +105,7 @@ class Durable(Scheduling):
         self.Instance = self._tables.Instance
         self.StoredSignal = self._tables.StoredSignal
         self.Transition = self._tables.Transition
+        self.declarations = {}
         self._identity: str | None = None
         self._lock = Lock()
 

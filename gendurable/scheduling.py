@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from gendurable.callers import Caller, Work, carry_out
 from gendurable.engine import limits, occurrences, schedules
@@ -19,6 +18,7 @@ from gendurable.spawn import Key, Spawn, check_name
 from gendurable.state import dump_json
 
 if TYPE_CHECKING:
+    from gendurable.durable import Durable
     from gendurable.fsm import FSM
     from gendurable.settings import Settings
 
@@ -31,10 +31,9 @@ _HEADERS = {"schedule", "occurrence", "triggered"}
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStatus:
-    """How a schedule stands.
+    """How a schedule stands; its expression and zone are those that hold, edited or not.
 
-    ``cron`` and ``timezone`` are those that hold, ``edited`` says whether they were edited at run
-    time. ``last_id`` is the instance inserted last, triggered ones included, ``skipped_at`` the
+    ``last_id`` is the instance inserted last, triggered ones included, ``skipped_at`` the
     occurrence skipped last because an instance still lived, and ``error`` why it cannot fire.
     """
 
@@ -58,11 +57,8 @@ class Scheduling(Operations):
     """The part of a binding that inserts instances by the clock."""
 
     settings: Settings
-
-    @cached_property
-    def declarations(self) -> dict[str, schedules.Declaration]:
-        """What this binding has declared, by name; workers store it."""
-        return {}
+    #: What this binding has declared, by name; workers store it.
+    declarations: dict[str, schedules.Declaration]
 
     def schedule(
         self,
@@ -82,8 +78,8 @@ class Scheduling(Operations):
     ) -> None:
         """Declare that *obj* is inserted at each occurrence of *cron*; touches no database.
 
-        Workers with ``cron=True`` store the declaration, and fire it once per occurrence, however
-        many they are. Its instances find ``schedule`` and ``occurrence`` in their headers.
+        Workers store it, and fire it once per occurrence, however many they are. Its instances
+        find ``schedule`` and ``occurrence`` in their headers.
 
         Args:
             name: what the schedule is called, in the whole database.
@@ -193,7 +189,7 @@ class Scheduling(Operations):
             work.queues.add(fired.queue)
             return fired.ids[0]
 
-        return Handle(carry_out(self, session, insert), True, self)  # type: ignore[arg-type]
+        return Handle(carry_out(self, session, insert), True, cast("Durable", self))
 
     def schedules(self, *, session: Caller = None) -> list[ScheduleStatus]:
         """Return the schedules that are stored, by name."""

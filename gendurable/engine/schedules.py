@@ -71,12 +71,15 @@ def store(conn: Connection, db: Database, declarations: Iterable[Declaration]) -
     rows = []
     for row in query.lock(conn, db, declared):
         one = declared[row.name]
-        cron = row.cron_override or one.cron
-        timezone = row.timezone_override or one.timezone
+        timing = (row.cron_override or one.cron, row.timezone_override or one.timezone)
         upcoming = row.next_at
-        if upcoming is None or (cron, timezone) != _timing(row):
-            upcoming = occurrences.first_after(cron, timezone, row.now)
-        rows.append(one.encode(upcoming=upcoming and upcoming.isoformat()))
+        try:
+            if upcoming is None or timing != _timing(row):
+                upcoming = occurrences.first_after(*timing, row.now)
+        except Exception as error:  # an override that this build does not know
+            _set_aside(conn, db, row.name, error)
+        else:
+            rows.append(one.encode(upcoming=upcoming and upcoming.isoformat()))
     query.declare(conn, db, rows)
 
 
@@ -95,9 +98,13 @@ def fire(conn: Connection, db: Database) -> Fired | None:
     except Exception as error:  # such as an expression or a zone that this build does not know
         if isinstance(error, DBAPIError) and not faults.is_refusal(error):
             raise
-        log.error("schedule %r is set aside, it cannot fire", row.name, exc_info=error)
-        due.set_aside(conn, db, row.name, describe(error))
+        _set_aside(conn, db, row.name, error)
         return Fired(row.name, [], 0, "")
+
+
+def _set_aside(conn: Connection, db: Database, name: str, error: Exception) -> None:
+    log.error("schedule %r is set aside, it cannot fire", name, exc_info=error)
+    due.set_aside(conn, db, name, describe(error))
 
 
 def _fire(conn: Connection, db: Database, row: Any) -> Fired:

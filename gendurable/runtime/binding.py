@@ -17,8 +17,4 @@ class Binding(executor.Binding, Protocol):
 
     catalogue: Catalogue
     notifier: Notifier
-
-    @property
-    def declarations(self) -> dict[str, Declaration]:
-        """The schedules that were declared, by name."""
-        ...
+    declarations: dict[str, Declaration]

@@ -66,7 +66,7 @@ def become_due(durable):
     return become_due
 
 
-def only(durable) -> gd.scheduling.ScheduleStatus:
+def only(durable) -> gd.ScheduleStatus:
     (status,) = durable.schedules()
     return status
 
@@ -382,6 +382,23 @@ class TestSetAside:
         assert "set aside" in caplog.text
         durable.edit_schedule("bad", timezone="UTC")
         assert durable.schedules()[0].error is None
+
+    def test_nor_does_one_that_cannot_be_stored(self, durable, cron, become_due, made):
+        """An override that is unknown to this machine keeps no other from being stored."""
+        durable.schedule("bad", Report(), cron=YEARLY)
+        cron.tick()
+        with durable.engine.begin() as conn:
+            conn.execute(text("UPDATE gendurable.schedules SET timezone_override = 'Mars/Base'"))
+        again = gd.bind(durable.engine)
+        again.schedule("bad", Report(), cron="* * * * *")
+        again.schedule("good", Report(), cron=YEARLY)
+
+        fire_schedules(again)
+
+        bad, good = durable.schedules()
+        assert "Mars/Base" in bad.error
+        assert good.next_at is not None
+        assert good.error is None
 
     def test_so_does_one_that_the_database_refuses(self, durable, cron, become_due, made, caplog):
         """What cannot be inserted is noted, and nothing of it is left."""
