@@ -34,6 +34,7 @@ from gendurable.outcomes import (
 )
 from gendurable.retry import Backoff
 from gendurable.runtime.worker import Worker
+from gendurable.scheduling import ScheduleStatus
 from gendurable.settings import ConcurrencyLimit, RateLimit
 from gendurable.signals import ReceivedSignal, Signal, Signals
 from gendurable.spawn import ALL, LIVE, Scope, Spawn
@@ -74,6 +75,7 @@ __all__ = [
     "Handle",
     "RateLimit",
     "Reason",
+    "ScheduleStatus",
     "Scope",
     "Settled",
     "Worker",

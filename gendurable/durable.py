@@ -33,6 +33,7 @@ from gendurable.rules import build
 from gendurable.runtime.buffer import Buffer
 from gendurable.runtime.notifier import Notifier
 from gendurable.runtime.worker import Worker
+from gendurable.scheduling import Scheduling
 from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
 from gendurable.signals import Signal, payload_json, signal_name
 from gendurable.spawn import LIVE, Key, Scope, Spawn, check_name
@@ -74,7 +75,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Buffering, Editing):
+class Durable(Buffering, Editing, Scheduling):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a
@@ -116,6 +117,7 @@ class Durable(Buffering, Editing):
         self.bursts: dict[str, int] = {}
         #: Who watches the executions of this binding from within, such as a tracer.
         self.probes: tuple[Probe, ...] = ()
+        self.declarations = {}
         self._identity: str | None = None
         self._lock = Lock()
 

@@ -40,6 +40,7 @@ rate_limit_unknown = _event(
 )
 reaper_reaped = _event("reaper.reaped", "Leases had expired: count.")
 await_timeout = _event("await.timeout", "Deadlines have passed: count.")
+schedule_fired = _event("schedule.fired", "A schedule was due: count, skipped; name.")
 gc_swept = _event("gc.swept", "Old rows are deleted: count.")
 gc_held = _event("gc.held", "Old rows stay, since somebody's key still holds them: count.")
 fsm_unknown = _event("fsm.unknown", "A row is set aside, its step unknown here: id, fsm, step.")

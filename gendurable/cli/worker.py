@@ -44,6 +44,7 @@ class Queue(click.ParamType[Any]):
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--reaper/--no-reaper", default=True, help="Return expired leases, fire deadlines.")
 @click.option("--gc/--no-gc", default=True, help="Delete what ended long ago.")
+@click.option("--cron/--no-cron", default=True, help="Insert what is scheduled.")
 @click.option("--health-port", type=int, help="Answer /healthz here; the next process, one above.")
 def worker(
     target: Durable,

@@ -93,3 +93,9 @@ def insert_children(
         rows = [encode_row(spawns[n], max_size) for n in order[start : start + CHUNK]]
         count += len(query.insert(conn, db, numbered(adopted(rows, parent_id, parent_round))))
     return count
+
+
+def insert_encoded(conn: Connection, db: Database, rows: Sequence[str]) -> list[int]:
+    """Insert rows that are encoded already and have no keys; return their ids in order."""
+    ids = query.insert(conn, db, numbered(rows))
+    return [ids[n] for n in range(len(rows))]

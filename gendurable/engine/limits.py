@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gendurable.errors import GenDurableError, InvalidInput, UnknownLimit
+from gendurable.queries import buckets
 from gendurable.queries import limits as query
 from gendurable.settings import ConcurrencyLimit, RateLimit
 

@@ -35,9 +35,8 @@ def for_a_key(view: View) -> Explanation | None:
     if key is None:
         return None
     holders = query.holders(view.conn, view.db, key, HOLDERS)
-    if row.blocked != "key":
-        if len(holders) < limits.width(view.conn, view.db, key):
-            return None
+    if row.blocked != "key" and len(holders) < limits.width(view.conn, view.db, key):
+        return None
     if not holders:
         text = f"It waits for its turn at key {key!r}, which nobody holds: that comes in a moment"
         return Explanation(Reason.KEY_HELD, text, {"concurrency_key": key, "holders": ()})

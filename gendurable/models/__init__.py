@@ -5,6 +5,7 @@ from gendurable.models.instance import Instance
 from gendurable.models.limit import Bucket, Limit
 from gendurable.models.node import Installation, Node
 from gendurable.models.pause import Pause
+from gendurable.models.schedule import StoredSchedule
 from gendurable.models.signal import StoredSignal
 from gendurable.models.transition import Transition
 
@@ -19,6 +20,7 @@ __all__ = [
     "Limit",
     "Node",
     "Pause",
+    "StoredSchedule",
     "StoredSignal",
     "Transition",
 ]

@@ -25,14 +25,24 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import null
 
 from gendurable.lifecycle import LIVE, TERMINAL, Status
-from gendurable.models import NOW, Instance, Pause, StoredSignal, Transition
+from gendurable.models import NOW, Instance, Pause, StoredSchedule, StoredSignal, Transition
 
 instances = cast(Table, Instance.__table__)
 signals = cast(Table, StoredSignal.__table__)
 transitions = cast(Table, Transition.__table__)
 pauses = cast(Table, Pause.__table__)
+schedules = cast(Table, StoredSchedule.__table__)
 
-__all__ = ["NOW", "instances", "pauses", "signals", "transitions"]
+__all__ = ["NOW", "instances", "pauses", "schedules", "signals", "transitions"]
+
+
+#: A schedule as it is read: its documents as the text that they are, and the time of the reading.
+SCHEDULE = (
+    *(column for column in schedules.c if column.key not in ("spec", "headers")),
+    schedules.c.spec.cast(Text).label("spec"),
+    schedules.c.headers.cast(Text).label("headers"),
+    NOW.label("now"),
+)
 
 
 def literal(status: Status) -> ColumnElement[Any]:

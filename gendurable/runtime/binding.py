@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from gendurable.engine import executor
 
 if TYPE_CHECKING:
+    from gendurable.engine.schedules import Declaration
     from gendurable.registry import Catalogue
     from gendurable.runtime.notifier import Notifier
 
@@ -16,3 +17,4 @@ class Binding(executor.Binding, Protocol):
 
     catalogue: Catalogue
     notifier: Notifier
+    declarations: dict[str, Declaration]

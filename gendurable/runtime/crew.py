@@ -11,11 +11,12 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gendurable.engine import leases
+from gendurable.engine import leases, occurrences
 from gendurable.engine.executor import Executor, Hooks
 from gendurable.engine.group import PATIENCE, commit_after_parents, commit_group
 from gendurable.runtime.claimer import Claimer
 from gendurable.runtime.committer import Committer
+from gendurable.runtime.cron import Cron
 from gendurable.runtime.gates import Gates
 from gendurable.runtime.hands import Hands
 from gendurable.runtime.heart import Heart
@@ -90,6 +91,8 @@ class Crew:
             self._daemons.append(Reaper(binding, settings.reaper, self._gates, outage).daemon)
         if settings.gc is not None:
             self._daemons.append(Pruner(binding, settings.gc, outage).daemon)
+        if settings.cron is not None and occurrences.available():
+            self._daemons.append(Cron(binding, settings.cron, outage).daemon)
 
     def start(self) -> None:
         """Start all threads."""

@@ -7,7 +7,7 @@ from gendurable.testing.assertions import (
     assert_status,
 )
 from gendurable.testing.clock import elapse
-from gendurable.testing.drain import Tally, drain, fire_timeouts
+from gendurable.testing.drain import Tally, drain, fire_schedules, fire_timeouts
 from gendurable.testing.steps import run_step
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "assert_status",
     "drain",
     "elapse",
+    "fire_schedules",
     "fire_timeouts",
     "run_step",
 ]

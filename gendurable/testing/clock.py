@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, DateTime, Table, literal, select, update
 
+from gendurable.engine import schedules
 from gendurable.errors import InvalidInput
 from gendurable.models import NOW
 from gendurable.models.schemas import tables_for
@@ -20,7 +21,7 @@ def elapse(durable: Any, duration: Duration = 0.0, *, session: Place = None) -> 
 
     The database is the only clock, and nobody can turn it; but a row whose instants all lie an
     hour earlier looks just as if an hour had passed: delays are over, deadlines have come, leases
-    have run out, buckets have filled.
+    have run out, buckets have filled, schedules are due. What is declared counts as stored.
 
     Args:
         durable: the binding whose rows grow older.
@@ -29,6 +30,7 @@ def elapse(durable: Any, duration: Duration = 0.0, *, session: Place = None) -> 
     """
     passed = timedelta(seconds=seconds(duration, "duration", InvalidInput))
     with connected(durable, session) as conn:
+        schedules.store(conn, durable.db, durable.declarations.values())
         for table in tables_for(durable.settings.schema).metadata.sorted_tables:
             if instants := _instants(table):
                 earlier = {column: column - literal(passed) for column in instants}

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from gendurable.engine import faults, gates, leases, limits
+from gendurable.engine import faults, gates, leases, limits, schedules
 from gendurable.engine.claim import claim
 from gendurable.engine.commit import commit
 from gendurable.engine.executor import Executor, Hooks
@@ -86,6 +86,24 @@ def fire_timeouts(durable: Any, *, early: bool = True, session: Place = None) ->
         while woken := timers.fire(conn, binding.db, leases.BATCH):
             count += len(woken)
         return count
+
+
+def fire_schedules(durable: Any, *, session: Place = None) -> list[int]:
+    """Insert what is due of schedules, as a worker does; return the ids of the new instances.
+
+    What is declared is stored first. ``drain`` inserts nothing by itself: use ``elapse`` to let
+    occurrences come, this to insert them, and ``drain`` to run them.
+
+    Args:
+        durable: the binding.
+        session: a session or connection of the test.
+    """
+    ids: list[int] = []
+    with staged(durable, session) as binding, binding.engine.begin() as conn:
+        schedules.store(conn, binding.db, binding.declarations.values())
+        while fired := schedules.fire(conn, binding.db):
+            ids += fired.ids
+    return ids
 
 
 class _Drain:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, func, inspect, select, text, update
 
 from gendurable import migrations
@@ -206,8 +208,8 @@ class TestCheck:
 
     def test_refuses_a_schema_that_is_too_old(self, conn):
         """A schema behind this release is refused, with both revisions in the message."""
-        migrations.create_schema(conn)
-        conn.execute(update(Installation).values(revision="gendurable_0001"))
+        op = Operations(MigrationContext.configure(conn))
+        migrations.upgrade(op, to="gendurable_0001")
 
         with pytest.raises(
             SchemaError, match=f"gendurable_0001, this release needs {migrations.head()}"

@@ -6,6 +6,9 @@ import pytest
 
 import gendurable as gd
 from gendurable.engine import leases
+from gendurable.runtime.cron import Cron
+from gendurable.runtime.loop import Outage
+from gendurable.settings import CronSettings
 from tests.races.play import SCRIPT, Actor
 
 sizes = pytest.mark.parametrize("n", [1, 10, 300])
@@ -216,3 +219,15 @@ def family(play, n):
     children = [Actor() for _ in range(n)]
     play.commit(play.say(claim, gd.ScheduleChildren(children, then="then")))
     return id, play.claim(demand=1000)
+
+
+class TestClock:
+    def test_an_idle_turn(self, play, counted):
+        """A worker's clock with nothing due asks once how soon something will be."""
+        play.durable.schedule("yearly", Actor(), cron="0 0 1 1 *")
+        cron = Cron(play.durable, CronSettings(), Outage("test"))
+        cron.tick()
+        with counted() as sent:
+            cron.tick()
+
+        assert len(sent) == 1

@@ -549,9 +549,9 @@ class TestHealth:
         """All its loops turn; one that was stopped is not well."""
         one = worker()
         assert one.health.ok
-        assert {"claim", "commit", "gates", "heartbeat", "overtime", "listen", "reaper"} == {
-            pulse.name.rpartition("-")[2] for pulse in one.health.loops
-        }
+        assert {
+            *("claim", "commit", "gates", "heartbeat", "overtime", "listen", "reaper", "cron")
+        } == {pulse.name.rpartition("-")[2] for pulse in one.health.loops}
         one.stop()
         assert not one.health.ok
 

@@ -23,6 +23,7 @@ NAMES = [
     "rate_limit_throttled",
     "rate_limit_unknown",
     "reaper_reaped",
+    "schedule_fired",
     "await_timeout",
     "gc_swept",
     "gc_held",

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 import gendurable as gd
 from gendurable import events
+from gendurable.engine import schedules
 
 TABLES = (
     "CREATE TABLE effects (kind text, instance bigint, n int)",
@@ -133,3 +134,27 @@ def send(url: str, targets: list[int], numbers: range) -> None:
     durable = bind(url)
     for number in numbers:
         durable.signal(targets[number % len(targets)], "number", number)
+
+
+class Tick(gd.Job, name="chaos.tick"):
+    """What a schedule of every second inserts."""
+
+    def perform(self, ctx: gd.Context) -> None:
+        """Do nothing: that it is there is what counts."""
+
+
+def clock(url: str) -> None:
+    """Be a worker process with a schedule of every second, and slow enough to die at its work.
+
+    Each occurrence is a transaction, which takes its time between the insert and the commit.
+    """
+    advance = schedules.due.advance
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(0.02)
+        advance(*arguments)
+
+    schedules.BATCH, schedules.due.advance = 1, slow
+    durable = bind(url)
+    durable.schedule("often", Tick(), cron="* * * * * *", missed="all")
+    sys.exit(durable.worker(queues={"default": 2}, gc=False).run())

@@ -63,6 +63,11 @@ class World:
         self.processes.append(Process(app.serve, self.url, settings))
         return self.processes[-1]
 
+    def clock(self) -> Process:
+        """Start a worker process that has a schedule of every second."""
+        self.processes.append(Process(app.clock, self.url))
+        return self.processes[-1]
+
     def sender(self, targets: list[int], numbers: range) -> Process:
         """Start a process that sends these numbers."""
         self.processes.append(Process(app.send, self.url, targets, numbers))

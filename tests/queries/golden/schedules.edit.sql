@@ -1,0 +1,1 @@
+UPDATE gendurable.schedules SET cron_override=%(new_cron)s::VARCHAR, timezone_override=%(new_timezone)s::VARCHAR, paused_at=CASE WHEN %(is_paused)s THEN coalesce(schedules.paused_at, statement_timestamp()) END, next_at=%(upcoming)s::TIMESTAMP WITH TIME ZONE, error=NULL, updated_at=statement_timestamp() WHERE schedules.name = %(key)s::VARCHAR

@@ -1,0 +1,1 @@
+DELETE FROM gendurable.schedules WHERE schedules.name = %(key)s::VARCHAR

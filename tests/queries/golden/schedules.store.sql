@@ -1,0 +1,2 @@
+INSERT INTO gendurable.schedules (name, cron, timezone, missed, overlap, spec, headers) SELECT "new".title, "new".cron, "new".timezone, "new".missed, "new".overlap, "new".spec, "new".headers
+FROM json_to_recordset(%(rows)s::JSON) AS "new"(title TEXT, cron TEXT, timezone TEXT, missed TEXT, overlap TEXT, spec JSONB, headers JSONB, upcoming TIMESTAMP WITH TIME ZONE) ORDER BY "new".title COLLATE "C" ON CONFLICT (name) DO NOTHING
