@@ -22,10 +22,12 @@ FROM gendurable.instances
 WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL AND gendurable.instances.rate_limit = lanes.key AND gendurable.instances.queue = lanes.queue ORDER BY gendurable.instances.priority, gendurable.instances.eligible_at, gendurable.instances.id
  LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS head ON true),
 let_in AS
-(UPDATE gendurable.instances SET blocked=NULL FROM heads WHERE gendurable.instances.id = heads.id),
+(UPDATE gendurable.instances SET blocked=NULL WHERE gendurable.instances.id = any(array((SELECT heads.id
+FROM heads)))),
 armed AS
 (UPDATE gendurable.buckets SET head_at=CASE WHEN (EXISTS (SELECT *
 FROM gendurable.instances
-WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL AND gendurable.instances.rate_limit = ripe.key)) THEN statement_timestamp() + interval '1 second' ELSE NULL END, amount=NULL FROM ripe WHERE gendurable.buckets.key = ripe.key)
+WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL AND gendurable.instances.rate_limit = gendurable.buckets.key)) THEN statement_timestamp() + interval '1 second' ELSE NULL END, amount=NULL WHERE gendurable.buckets.key = any(array((SELECT ripe.key
+FROM ripe))))
  SELECT DISTINCT heads.queue
 FROM heads

@@ -24,6 +24,7 @@ WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked 
  LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS head ON true
 WHERE lanes.queue IS NOT NULL),
 let_in AS
-(UPDATE gendurable.instances SET blocked=NULL FROM heads WHERE gendurable.instances.id = heads.id)
+(UPDATE gendurable.instances SET blocked=NULL WHERE gendurable.instances.id = any(array((SELECT heads.id
+FROM heads))))
  SELECT heads.key, heads.queue, heads.id IS NOT NULL AS anon_2, set_config('synchronous_commit', 'off', true) AS set_config_1
 FROM heads
