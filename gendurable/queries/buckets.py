@@ -17,6 +17,7 @@ from sqlalchemy import (
     Double,
     Integer,
     Numeric,
+    Select,
     Table,
     Text,
     and_,
@@ -36,7 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from gendurable.models import Bucket, Limit
-from gendurable.queries.parts import CLAIM_COLUMNS, NOW, RUNNABLE, instances, is_open
+from gendurable.queries.parts import CLAIM_COLUMNS, NOW, RUNNABLE, among, instances, is_open
 from gendurable.queries.statement import Database, Statement, document, records
 
 limits = cast(Table, Limit.__table__)
@@ -65,6 +66,11 @@ def _policy(key: Any) -> Any:
         .limit(_one)
         .lateral("policy")
     )
+
+
+def _with_keys(keys: Select[tuple[str]]) -> ColumnElement[bool]:
+    """The buckets with these keys, looked up one by one, as ``parts.among`` does with instances."""
+    return buckets.c.key == func.any(func.array(keys.scalar_subquery()))
 
 
 _wanted = document("wanted", "keys", key=Text)
@@ -225,13 +231,11 @@ _heads = (
     .where(is_open(_lanes.c.queue))
     .cte("heads")
 )
-_let_in = (
-    update(instances).where(instances.c.id == _heads.c.id).values(blocked=null()).cte("let_in")
-)
-_again = exists().where(_waits, instances.c.rate_limit == _ripe.c.key)
+_let_in = update(instances).where(among(select(_heads.c.id))).values(blocked=null()).cte("let_in")
+_again = exists().where(_waits, instances.c.rate_limit == buckets.c.key)
 _armed = (
     update(buckets)
-    .where(buckets.c.key == _ripe.c.key)
+    .where(_with_keys(select(_ripe.c.key)))
     .values(
         head_at=case((_again, NOW + literal_column("interval '1 second'")), else_=null()),
         amount=null(),
@@ -272,7 +276,7 @@ _outdated = (
 #: Why     whoever waits need not wait as long as the old rate said; and nothing is left to whoever
 #:         changes a rate, whose transaction would hold the buckets as long as it likes
 STIR = Statement(
-    "buckets.stir", update(buckets).where(buckets.c.key == _outdated.c.key).values(head_at=NOW)
+    "buckets.stir", update(buckets).where(_with_keys(select(_outdated.c.key))).values(head_at=NOW)
 )
 
 _idle = (

@@ -28,7 +28,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gendurable.models import Limit
-from gendurable.queries.parts import CLAIM_COLUMNS, EXECUTING, NOW, RUNNABLE, instances, is_open
+from gendurable.queries.parts import (
+    CLAIM_COLUMNS,
+    EXECUTING,
+    NOW,
+    RUNNABLE,
+    among,
+    instances,
+    is_open,
+)
 from gendurable.queries.statement import Database, Statement, document, records
 
 limits = cast(Table, Limit.__table__)
@@ -149,9 +157,7 @@ _heads = (
     .where(_lanes.c.queue.isnot(None), is_open(_lanes.c.queue))
     .cte("heads")
 )
-_let_in = (
-    update(instances).where(instances.c.id == _heads.c.id).values(blocked=null()).cte("let_in")
-)
+_let_in = update(instances).where(among(select(_heads.c.id))).values(blocked=null()).cte("let_in")
 
 #: Of each key that has room, put the most urgent waiting row of each queue before the claim.
 #:

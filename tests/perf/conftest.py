@@ -9,6 +9,7 @@ from threading import get_ident
 import pytest
 from sqlalchemy import event
 
+from tests.races.gatekeeper import Gatekeeper
 from tests.races.play import SCRIPT, Play
 
 
@@ -18,6 +19,12 @@ def play(durable) -> Iterator[Play]:
     SCRIPT.clear()
     yield Play(durable)
     SCRIPT.clear()
+
+
+@pytest.fixture
+def keeper(durable) -> Gatekeeper:
+    """The same, with what limits need."""
+    return Gatekeeper(durable)
 
 
 @pytest.fixture

@@ -45,6 +45,68 @@ class TestClaim:
         assert len(sent) == 2
 
 
+class TestLimits:
+    @sizes
+    def test_a_claim_of_one_key(self, keeper, counted, n):
+        """Rows with keys cost two more: who is in, and what was decided."""
+        keeper.durable.set_limit("a", gd.ConcurrencyLimit(1000))
+        keeper.rows_of(n, concurrency_key="a")
+        with counted() as sent:
+            assert len(keeper.turn(demand=1000).claims) == n
+
+        assert len(sent) == 3
+
+    @sizes
+    def test_a_claim_of_many_keys(self, keeper, counted, n):
+        """However many keys there are."""
+        spawns = [gd.Spawn(Actor(), concurrency_key=("a", k)) for k in range(n)]
+        keeper.durable.insert_all(spawns * 2)
+        with counted() as sent:
+            claimed = keeper.turn(demand=1000)
+
+        assert (len(claimed.claims), claimed.marked) == (n, n)
+        assert len(sent) == 3
+
+    @sizes
+    def test_a_claim_of_many_rates(self, keeper, counted, n):
+        """Rates cost three: read, decide, write; once two more to make the buckets."""
+        keeper.durable.set_limit("r", gd.RateLimit(1, per=3600, burst=2))
+        for expected in (6, 4):
+            keeper.durable.insert_all([gd.Spawn(Actor(), rate_limit=("r", k)) for k in range(n)])
+            with counted() as sent:
+                assert len(keeper.turn(demand=1000).claims) == n
+            assert len(sent) == expected
+
+    def test_a_claim_of_everything(self, keeper, counted):
+        """Keys and rates together are six."""
+        keeper.durable.set_limit("r", gd.RateLimit(1, per=3600, burst=2))
+        keeper.durable.insert_all(
+            [
+                gd.Spawn(Actor(), concurrency_key=("a", k % 7), rate_limit=("r", k % 5))
+                for k in range(100)
+            ]
+        )
+        keeper.turn(demand=1)
+        with counted() as sent:
+            keeper.turn(demand=1000)
+
+        assert len(sent) <= 7
+
+    @sizes
+    def test_a_look(self, keeper, counted, n):
+        """A look at many keys is one statement, and so is a sweep."""
+        for _ in range(2):
+            keeper.durable.insert_all(
+                [gd.Spawn(Actor(), concurrency_key=("a", k)) for k in range(n)]
+            )
+        claims = keeper.turn(demand=1000).claims
+        keeper.commit(*(keeper.say(one, gd.Done()) for one in claims))
+        with counted() as sent:
+            assert keeper.look({f"a:{k}" for k in range(n)}).queues == {"default"}
+
+        assert len(sent) == 1
+
+
 class TestCommit:
     @sizes
     def test_of_plain_outcomes(self, play, counted, n):

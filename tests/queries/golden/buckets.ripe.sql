@@ -25,10 +25,12 @@ WHERE NOT (EXISTS (SELECT *
 FROM gendurable.pauses
 WHERE pauses.queue = lanes.queue AND pauses.resumed_at IS NULL))),
 let_in AS
-(UPDATE gendurable.instances SET blocked=NULL FROM heads WHERE instances.id = heads.id),
+(UPDATE gendurable.instances SET blocked=NULL WHERE instances.id = any(array((SELECT heads.id
+FROM heads)))),
 armed AS
 (UPDATE gendurable.buckets SET head_at=CASE WHEN (EXISTS (SELECT *
 FROM gendurable.instances
-WHERE instances.status = 'runnable' AND instances.blocked = 'rate' AND instances.paused_at IS NULL AND instances.rate_limit = ripe.key)) THEN statement_timestamp() + interval '1 second' ELSE NULL END, amount=NULL FROM ripe WHERE buckets.key = ripe.key)
+WHERE instances.status = 'runnable' AND instances.blocked = 'rate' AND instances.paused_at IS NULL AND instances.rate_limit = buckets.key)) THEN statement_timestamp() + interval '1 second' ELSE NULL END, amount=NULL WHERE buckets.key = any(array((SELECT ripe.key
+FROM ripe))))
  SELECT DISTINCT heads.queue
 FROM heads

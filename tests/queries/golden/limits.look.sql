@@ -26,6 +26,7 @@ WHERE lanes.queue IS NOT NULL AND NOT (EXISTS (SELECT *
 FROM gendurable.pauses
 WHERE pauses.queue = lanes.queue AND pauses.resumed_at IS NULL))),
 let_in AS
-(UPDATE gendurable.instances SET blocked=NULL FROM heads WHERE instances.id = heads.id)
+(UPDATE gendurable.instances SET blocked=NULL WHERE instances.id = any(array((SELECT heads.id
+FROM heads))))
  SELECT heads.key, heads.queue, heads.id IS NOT NULL AS anon_2, set_config('synchronous_commit', 'off', true) AS set_config_1
 FROM heads
