@@ -58,8 +58,8 @@ test-pg15: $(DEV) ## the tests on the PostgreSQL that is installed here
 golden: $(DEV) ## write the texts of all statements anew, to be read in the diff
 	GENDURABLE_UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/queries/test_golden.py
 
-bench: $(DEV) ## throughput and latency, beside their floors
-	$(BIN)/python -m benchmarks
+bench: $(DEV) ## throughput and latency, beside their floors; BENCH="jobs steps --rounds 3"
+	$(BIN)/python -m benchmarks $(BENCH)
 
 build: $(DEV) ## the wheel and the source distribution
 	$(PIP) wheel --no-deps -w dist .
