@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -122,16 +122,19 @@ class Team:
 
 
 @contextmanager
-def team(commands: list[list[str]], board: Board, root: Path = ROOT) -> Iterator[Team]:
+def team(
+    commands: list[list[str]], board: Board, extra: Mapping[str, str] | None = None
+) -> Iterator[Team]:
     """Start processes that say "ready", and end them with the block."""
     processes = []
     try:
         for place, command in enumerate(commands):
             env = {
                 **os.environ,
-                "PYTHONPATH": str(root),
+                "PYTHONPATH": str(ROOT),
                 PATH: board.path,
                 PLACE: str(place),
+                **(extra or {}),
             }
             processes.append(
                 subprocess.Popen(
@@ -140,7 +143,7 @@ def team(commands: list[list[str]], board: Board, root: Path = ROOT) -> Iterator
                     stdout=subprocess.PIPE,
                     text=True,
                     env=env,
-                    cwd=root,
+                    cwd=ROOT,
                 )
             )
         for process in processes:
