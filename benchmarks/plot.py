@@ -60,7 +60,7 @@ def peers(rates: Mapping[str, Mapping[str, float]], path: Path) -> Path | None:
     names = list(dict.fromkeys(name for found in rates.values() for name in found))
     figure, axes = _figure(0.28 * sum(len(found) + 1 for found in rates.values()) + 1.2)
     place, ticks, labels = 0.0, [], []
-    for scenario, found in reversed(rates.items()):
+    for scenario, found in reversed(list(rates.items())):
         for name in reversed(names):
             if name in found:
                 color = OURS if name == "gendurable" else THEIRS

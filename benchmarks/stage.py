@@ -149,7 +149,7 @@ def team(
         for process in processes:
             assert process.stdout is not None
             if process.stdout.readline().strip() != "ready":
-                raise RuntimeError(f"{' '.join(map(str, process.args))} did not start")
+                raise RuntimeError(f"{process.args!r} did not start")
         yield Team(processes)
     finally:
         for process in processes:

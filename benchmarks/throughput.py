@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 
 import gendurable as gd
@@ -65,7 +66,7 @@ def saturated(stage: Stage, size: int) -> Figures:
         return {"plain": size / plain, "all": 2 * size / (monotonic() - began)}
 
 
-def fill(stage: Stage, objs: list[gd.FSM | gd.Spawn] | list[gd.Spawn] | list[gd.FSM]) -> None:
+def fill(stage: Stage, objs: Sequence[gd.FSM | gd.Spawn]) -> None:
     """Insert many."""
     for start in range(0, len(objs), CALL):
         stage.durable.insert_all(objs[start : start + CALL])

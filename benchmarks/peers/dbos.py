@@ -138,7 +138,7 @@ def _workflows(board: Board) -> None:
     @DBOS.workflow(name="fan")
     def fan(width: int) -> int:
         children = [DBOS.start_workflow(leaf, n) for n in range(width)]
-        total = sum(child.get_result() for child in children)
+        total: int = sum(child.get_result() for child in children)
         board.hit(0)
         return total
 
