@@ -19,14 +19,20 @@ def overview(results: Mapping[str, Any], path: Path) -> Path | None:
     if not pairs:
         return None
     figure, axes = _figure(0.5 * len(pairs) + 1.5)
-    for place, (ours, floor) in enumerate(reversed(pairs.values())):
+    for place, (ours, floor) in enumerate(reversed(list(pairs.values()))):
         mine, base = next(iter(ours.values())), next(iter(floor.values()))
-        axes.barh(place + 0.2, mine, 0.38, color=OURS, label="gendurable" if not place else None)
-        axes.barh(place - 0.2, base, 0.38, color=THEIRS, label="its floor" if not place else None)
-        axes.text(mine, place + 0.2, f" {mine:,.0f}", va="center", fontsize=8)
-        axes.text(base, place - 0.2, f" {base:,.0f}", va="center", fontsize=8)
+        axes.hlines(place, min(mine, base), max(mine, base), color=THEIRS)
+        for value, other, color, name in (
+            (base, mine, THEIRS, "its floor"),
+            (mine, base, OURS, "gendurable"),
+        ):
+            axes.plot(value, place, "o", color=color, label=None if place else name)
+            side, align = (-8, "right") if value < other else (8, "left")
+            axes.annotate(f"{value:,.0f}", (value, place), (side, 0), size=7, ha=align, va="center",
+                          textcoords="offset points")  # fmt: skip
     axes.set_yticks(range(len(pairs)), list(reversed(pairs)))
     axes.set_xscale("log")
+    axes.margins(x=0.12)
     axes.set_xlabel("per second")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2, frameon=False)
     return _save(figure, path)
@@ -64,8 +70,8 @@ def peers(rates: Mapping[str, Mapping[str, float]], path: Path) -> Path | None:
         for name in reversed(names):
             if name in found:
                 color = OURS if name == "gendurable" else THEIRS
-                axes.barh(place, found[name], 0.85, color=color)
-                axes.text(found[name], place, f" {name} {found[name]:,.0f}", va="center", size=7)
+                axes.plot(found[name], place, "o", color=color)
+                axes.text(found[name], place, f"   {name} {found[name]:,.0f}", va="center", size=7)
                 place += 1
         ticks.append(place - (len(found) + 1) / 2)
         labels.append(scenario)
