@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 DEV    := $(VENV)/.dev
 DEMO   := $(VENV)/.demo
 
-.PHONY: help demo test lint format types layers migrations docs tests unit test-pg15 golden bench build clean
+.PHONY: help demo test lint format types layers migrations docs tests unit test-pg15 golden bench bench-peers build clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*##/  make \1 	/p' $(MAKEFILE_LIST)
@@ -58,14 +58,17 @@ test-pg15: $(DEV) ## the tests on the PostgreSQL that is installed here
 golden: $(DEV) ## write the texts of all statements anew, to be read in the diff
 	GENDURABLE_UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/queries/test_golden.py
 
-bench: $(DEV) ## throughput and latency, beside their floors
-	$(BIN)/python -m benchmarks
+bench: $(DEV) ## throughput and latency, beside their floors; BENCH="jobs steps --rounds 3"
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-peers: $(DEV) ## the same work on other engines, each in an environment of its own
+	$(BIN)/python -m benchmarks.peers $(BENCH)
 
 build: $(DEV) ## the wheel and the source distribution
 	$(PIP) wheel --no-deps -w dist .
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(DEMO): pyproject.toml | $(BIN)/python
 	$(PIP) install -q -e '.[demo]'

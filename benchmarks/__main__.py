@@ -1,95 +1,107 @@
-"""``make bench``: throughput of one worker process beside the floor, median of several rounds.
+"""``make bench``: measure, print a table of medians and ratios, keep them as JSON and pictures.
 
 The rounds of all scenarios are interleaved, since a noisy machine drifts: compare the ratios.
 """
 
 from __future__ import annotations
 
-import statistics
-import subprocess
+import argparse
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from sqlalchemy import create_engine, text
-
-import gendurable as gd
-from benchmarks import floor
-from benchmarks.machines import STEPS, Five, FiveRows, Noop
-from gendurable.testing.databases import database
-from gendurable.testing.server import Server
-
-JOBS, MACHINES, MACHINES_WITH_ROWS = 20_000, 4_000, 1_000
-ROUNDS = 5
-SLOTS = 10
-#: A commit is on the disk when it returns, for both sides.
-HONEST = {"fsync": "on", "synchronous_commit": "on", "shared_buffers": "1GB"}
+from benchmarks import plot, report
+from benchmarks.facts import facts
+from benchmarks.report import Result
+from benchmarks.scenario import Refused, Scenario
+from benchmarks.scenarios import SCENARIOS, claim_costs
+from benchmarks.stage import ROOT, Stage, stage
 
 
-def worker(url: str) -> None:
-    """Work until asked to stop: the process that is measured."""
-    engine = create_engine(url, pool_size=SLOTS + 8)
-    gd.bind(engine).worker(queues={"default": SLOTS}).run()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is asked for; return the exit status."""
+    options = _options(arguments)
+    chosen = _chosen(options)
+    if options.list:
+        for one in chosen:
+            print(f"{one.name:16}{one.title}")
+        return 0
+    results = {one.name: Result(one) for one in chosen}
+    with stage() as found:
+        known = facts(found)
+        for number in range(options.rounds):
+            for result in results.values():
+                if not (number and result.scenario.once):
+                    _run(found, result, number)
+    content = report.document(known, results)
+    print(report.table(results))
+    report.write(options.results / "latest.json", content)
+    if not options.quick:
+        _draw(content, options.images)
+    return int(any(one.trouble is not None and not one.refused for one in results.values()))
 
 
-def rate(url: str, kind: type[gd.FSM], machines: int, steps: int) -> float:
-    """Return how many steps a second one worker process commits."""
-    engine = create_engine(url)
-    durable = gd.bind(engine)
-    with engine.begin() as conn:
-        conn.execute(text("TRUNCATE gendurable.instances CASCADE"))
-    durable.insert_all([kind() for _ in range(machines)])
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-        conn.execute(text("VACUUM ANALYZE gendurable.instances"))
-        began = time.monotonic()
-        process = subprocess.Popen([sys.executable, "-m", "benchmarks", "worker", url])
-        try:
-            while conn.scalar(text("SELECT count(*) FROM gendurable.nodes")) == 0:
-                time.sleep(0.005)
-            began = time.monotonic()
-            left = text("SELECT 1 FROM gendurable.instances WHERE status <> 'done' LIMIT 1")
-            while conn.scalar(left):
-                time.sleep(0.02)
-            took = time.monotonic() - began
-        finally:
-            process.terminate()
-            process.wait()
-    engine.dispose()
-    return machines * steps / took
+def _run(found: Stage, result: Result, number: int) -> None:
+    """Run one scenario once; what goes wrong is told, and harms no other."""
+    scenario = result.scenario
+    if result.trouble is not None:
+        return
+    print(f"round {number + 1}: {scenario.title}", file=sys.stderr, flush=True)
+    found.clear()
+    try:
+        result.rounds.append(scenario.measure(found, scenario.size))
+    except Refused as why:
+        result.trouble, result.refused = str(why), True
+    except Exception as error:
+        result.trouble = f"{type(error).__name__}: {error}"
 
 
-def main() -> None:
-    """Measure, and print a table of rates and ratios."""
-    found: dict[str, list[float]] = {}
-    with Server(settings=HONEST) as server, database(server.url(), "bench") as url:
-        engine = create_engine(url)
-        gd.bind(engine).create_schema()
-        with engine.begin() as conn:
-            conn.execute(text("CREATE TABLE effect (id bigint, n int)"))
-        engine.dispose()
-        plain = url.replace("postgresql+psycopg://", "postgresql://")
-        for _ in range(ROUNDS):
-            scenarios: dict[str, Callable[[], float]] = {
-                "floor: rows claimed and completed": lambda: floor.rate(plain, JOBS),
-                "jobs": lambda: rate(url, Noop, JOBS, 1),
-                "steps of 5-step machines": lambda: rate(url, Five, MACHINES, STEPS),
-                "the same, a row written in each": lambda: rate(
-                    url, FiveRows, MACHINES_WITH_ROWS, STEPS
-                ),
-            }
-            for name, measure in scenarios.items():
-                found.setdefault(name, []).append(measure())
-    base_rate = statistics.median(next(iter(found.values())))
-    print(
-        f"{'one worker process, ' + str(SLOTS) + ' slots':38}{'per second':>12}{'of the floor':>14}"
+def _chosen(options: argparse.Namespace) -> list[Scenario]:
+    """Return the scenarios that were named, or all but the long ones, with their floors."""
+    everything = {one.name: one for one in (*SCENARIOS, *claim_costs(options.most))}
+    unknown = [name for name in options.names if name not in everything]
+    if unknown:
+        sys.exit(f"no scenario {', '.join(unknown)}; there are: {', '.join(everything)}")
+    names = options.names or [name for name, one in everything.items() if not one.asked]
+    if options.soak:
+        everything["soak"] = replace(everything["soak"], size=options.soak)
+        names = [*names, "soak"]
+    wanted = {*names, *(floor for name in names if (floor := everything[name].floor))}
+    chosen = [one for name, one in everything.items() if name in wanted]
+    if options.quick:
+        return [replace(one, size=one.quick) for one in chosen]
+    return chosen
+
+
+def _draw(content: dict[str, dict[str, object]], images: Path) -> None:
+    """Draw the pictures, if there is something to draw with."""
+    try:
+        drawn = [
+            plot.overview(content["results"], images / "benchmarks.png"),
+            plot.claims(content["results"], images / "claims.png"),
+        ]
+    except ImportError as error:
+        print(f"no pictures: {error}; pip install 'gendurable[bench]'", file=sys.stderr)
+        return
+    for path in filter(None, drawn):
+        print(f"drawn: {path}", file=sys.stderr)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help="scenarios; default: all but the longest")
+    parser.add_argument("--list", action="store_true", help="name the scenarios")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
+    parser.add_argument("--soak", type=int, metavar="SECONDS", help="a soak as well")
+    parser.add_argument(
+        "--most", type=int, default=1_000_000, metavar="ROWS", help="the largest table of claims"
     )
-    for name, rates in found.items():
-        median = statistics.median(rates)
-        print(f"{name:38}{median:12,.0f}{median / base_rate:14.2f}")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--images", type=Path, default=ROOT / "docs" / "images")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["worker"]:
-        worker(sys.argv[2])
-    else:
-        main()
+    sys.exit(main())

@@ -28,6 +28,8 @@ CROWD = """
     FROM generate_series(1, 50000) n;
     INSERT INTO gendurable.signals (target_id, name, dedup_key)
     SELECT id, 'other', id::text FROM gendurable.instances;
+    INSERT INTO gendurable.transitions (instance_id, kind, step, attempt, visit)
+    SELECT id, 'stop', 's', 0, 0 FROM gendurable.instances;
     INSERT INTO gendurable.limits (kind, name, source, amount, per_us, burst)
     VALUES ('key', 'gate', 'binding', 3, NULL, NULL), ('rate', 'rate', 'binding', 1, 60000000, 5);
     ANALYZE;
@@ -191,7 +193,7 @@ INDEXES = {
     "crowds.mark_rates": {"instances_claim", "instances_pkey", "buckets_pkey"},
 }
 #: Tables that have so few rows that a scan is right.
-SMALL = {"nodes", "limits", "pauses", "transitions"}
+SMALL = {"nodes", "limits", "pauses"}
 
 
 @pytest.fixture(scope="module")
