@@ -18,6 +18,7 @@ from gendurable.engine import control, enqueue, limits
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
+from gendurable.maintenance import Maintenance
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
 from gendurable.operations import Operations, Target, as_target
@@ -69,7 +70,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Operations):
+class Durable(Operations, Maintenance):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a

@@ -18,7 +18,7 @@ from gendurable.signals import Signal
 _BY_NAME: dict[str, type[Any]] = {
     one.__name__: one for one in (Next, Retry, Await, ScheduleChildren, Done, Stop)
 }
-_OUTCOMES: tuple[type[Any], ...] = tuple(_BY_NAME.values())
+_BY_ID = {id(one): one for one in _BY_NAME.values()}  # what is called may be no key of a dict
 
 
 def read(cls: type[FSM]) -> Graph:
@@ -205,9 +205,9 @@ def _of_a_job(cls: type[Any], name: str) -> Iterator[Edge]:
 
 def _outcome(call: ast.Call, called: Any) -> type[Any] | None:
     """Return the class of the outcome that *call* makes; a name imported inside is trusted."""
-    for outcome in _OUTCOMES:
-        if called is outcome:
-            return outcome
+    found = _BY_ID.get(id(called))
+    if found is not None:
+        return found
     if called is UNKNOWN and isinstance(call.func, ast.Name):
         return _BY_NAME.get(call.func.id)
     return None

@@ -74,6 +74,8 @@ VALUES: dict[str, object] = {
     "keys": "{key:1}",
     "spent": 0,
     "why": "unknown",
+    "old": json.dumps([{"fsm": "Work", "fsm_version": 0}]),
+    "new": json.dumps([{"id": 50_004, "fsm_version": 1, "step": "s", "state": {}}]),
     "known": json.dumps([{"fsm": "Work", "fsm_version": 1, "step": "s"}]),
 }
 BY_KEY = {"signals.deliver_by_key", "lookup.by_key"}
@@ -109,6 +111,9 @@ INDEXES = {
     "enqueue.holders": {"instances_correlation"},
     "retention.overdue_done": {"instances_ended", "instances_pkey"},
     "retention.delete": {"instances_pkey"},
+    "survey.states": {"instances_pkey"},
+    "survey.adoptable": {"instances_pkey"},
+    "survey.adopt": {"instances_pkey"},
 }
 
 
