@@ -12,8 +12,8 @@ from gendurable.callers import working
 
 # What follows is imported where it is used: a process that runs steps needs none of it.
 if TYPE_CHECKING:
-    from gendurable.engine.diagnosis import Limits, Verdict
     from gendurable.engine.numbers import Stats
+    from gendurable.engine.slowness import Verdict
     from gendurable.engine.survey import Checked, Progress, Upgraded
     from gendurable.queries.statement import Database
     from gendurable.registry import Catalogue
@@ -67,7 +67,7 @@ class Maintenance:
         from gendurable.engine import diagnosis
 
         with self._begin() as conn:
-            return diagnosis.examine(conn, self.db, self._limits())
+            return diagnosis.examine(conn, self.db, self.settings)
 
     def stats(self) -> Stats:
         """Return how many instances stand where, how many have ended lately, and the workers."""
@@ -75,20 +75,6 @@ class Maintenance:
 
         with self._begin() as conn:
             return numbers.stats(conn, self.db)
-
-    def _limits(self) -> Limits:
-        """Return what is allowed: by the database if it says so, else by this binding."""
-        from gendurable.engine.diagnosis import Limits
-
-        keys = {name: one.limit for name, one in self.settings.concurrency_limits.items()}
-        rates = set(self.settings.rate_limits)
-        stored: Any = getattr(self, "limits", list)()
-        for one in sorted(stored, key=lambda one: str(one.source) == "override"):
-            if one.kind == "key":
-                keys[one.name] = one.amount
-            else:
-                rates.add(one.name)
-        return Limits(keys, frozenset(rates))
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:

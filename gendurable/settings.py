@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from gendurable.errors import ConfigError
-from gendurable.retry import Duration
+from gendurable.retry import Duration, seconds
 from gendurable.rules import (
     Rule,
     check_all,
@@ -52,6 +52,11 @@ class RateLimit:
         if self.burst is None:
             object.__setattr__(self, "burst", self.allowance)
         whole(self.burst, "RateLimit(burst)", 1)
+
+    @property
+    def per_us(self) -> int:
+        """The time span in microseconds."""
+        return max(1, round(seconds(self.per, "RateLimit(per)") * 1_000_000))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gendurable.cli import care, change, draw, look, numbers, schema, show
+from gendurable.cli import care, change, draw, limits, look, numbers, schema, show
 from gendurable.cli.group import Commands
 from gendurable.cli.worker import worker
 
@@ -33,6 +33,7 @@ for _command in (
     *numbers.COMMANDS,
     *change.COMMANDS,
     *care.COMMANDS,
+    limits.limits,
     draw.graph,
     schema.schema,
 ):

@@ -6,9 +6,11 @@ import json
 import logging
 from collections import defaultdict
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gendurable import events
+from gendurable.engine.limiter import KEY, MAIL, Admission, admit, in_order
+from gendurable.engine.limits import name_of
 from gendurable.engine.nouns import Claim, Claimed
 from gendurable.queries import claim as query
 from gendurable.queries import leases
@@ -16,7 +18,7 @@ from gendurable.queries import signals as inbox
 from gendurable.signals import ReceivedSignal, Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -43,24 +45,76 @@ def claim(
     """Claim up to *demand* rows of *queue*, and *ahead* more that no limit concerns.
 
     Rows that nobody here knows are set aside in the same transaction.
+
+    Raises:
+        IntegrityError: another claim was first in a slot of a key; the claim is to be repeated.
     """
     rows, next_due = query.claim(conn, db, queue, demand + ahead, worker, ttl)
     if not rows:
         return Claimed([], next_due)
-    mail = _inboxes(conn, db, (row[0] for row in rows))
-    known: list[Claim] = []
+    claimed = Claimed([])
+    started: Sequence[Any] = [row for row in rows if row.started]
+    if len(started) < len(rows):
+        verdict = admit(conn, db, queue, rows, demand, worker=worker, ttl=ttl)
+        started = in_order([*started, *verdict.rows])
+        _take_note(claimed, verdict, binding)
+    letters = [row[0] for row in started if row[MAIL]]
+    mail = inboxes(conn, db, letters) if letters else {}
     unknown: list[tuple[int, int]] = []
-    for row in rows:
+    for row in started:
         machine = catalogue.find(row[1], row[2])
         if machine is not None and (row[3] in machine.steps or machine.version != row[2]):
-            known.append(Claim(row, mail.get(row[0], EMPTY), machine))
+            claimed.claims.append(Claim(row, mail.get(row[0], EMPTY), machine))
         else:
             unknown.append((row[0], row[7] + 1))
+            claimed.look.update(key for key in row[KEY : KEY + 1] if key is not None)
             _warn(row[1], row[2], row[3])
             events.emit(events.fsm_unknown, binding, id=row[0], fsm=row[1], step=row[3])
     if unknown:
         leases.release(conn, db, worker, unknown, why="unknown")
-    return Claimed(known, None, len(unknown), again=bool(unknown))
+        claimed.aside = len(unknown)
+        claimed.again = True
+    return claimed
+
+
+def _take_note(claimed: Claimed, verdict: Admission, binding: str) -> None:
+    """Pass on what a judgement means to the worker, and tell of those who wait."""
+    claimed.again = verdict.again or bool(verdict.marked)
+    claimed.contended = bool(verdict.contended)
+    claimed.crowded = verdict.crowded
+    claimed.marked = verdict.marked
+    claimed.look |= verdict.look
+    claimed.timer = verdict.timer
+    for event, counts in (
+        (events.concurrency_contended, dict.fromkeys(verdict.contended, 1)),
+        (events.concurrency_throttled, verdict.throttled),
+        (events.rate_limit_throttled, verdict.dry),
+    ):
+        if event.receivers:
+            for key, number in counts.items():
+                events.emit(event, binding, count=number, key=key)
+    for rate, row in verdict.unknown.items():
+        name = name_of(rate)
+        _warn_rate(name)
+        events.emit(
+            events.rate_limit_unknown,
+            binding,
+            count=verdict.dry[rate],
+            key=rate,
+            name=name,
+            fsm=row[1],
+            step=row[3],
+        )
+
+
+@cache
+def _warn_rate(name: str) -> None:
+    """Say, once for each, which rate nobody configures."""
+    log.warning(
+        "rows wait for the rate %r, which nobody configures: add it to bind(rate_limits=...), or"
+        " call set_limit",
+        name,
+    )
 
 
 @cache
@@ -75,7 +129,8 @@ def _warn(fsm: str, version: int, step: str) -> None:
     )
 
 
-def _inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> dict[int, Signals]:
+def inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> dict[int, Signals]:
+    """Return what lies in the inboxes of these rows."""
     found: dict[int, list[ReceivedSignal]] = defaultdict(list)
     for target, id, name, payload, dedup_key, at in inbox.inboxes(conn, db, ids):
         value = None if payload is None else json.loads(payload)

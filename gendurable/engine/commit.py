@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from gendurable.engine import crash
 from gendurable.engine.barrier import count_barriers
-from gendurable.engine.encode import document
+from gendurable.engine.claim import EMPTY, inboxes
+from gendurable.engine.encode import columns, document
 from gendurable.engine.nouns import Committed, Finished
 from gendurable.engine.spawning import CHUNK, adopted, numbered
 from gendurable.queries import children, enqueue, leases, outcomes, signals
@@ -22,31 +23,63 @@ if TYPE_CHECKING:
 
 
 def commit(
-    conn: Connection, db: Database, worker: str, batch: Sequence[Finished], *, wait: bool = False
+    conn: Connection,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    *,
+    wait: bool = False,
+    ttl: float | None = None,
 ) -> Committed:
     """Write the outcomes that are still ours, and all that hangs on them, in this transaction.
 
     A row that somebody holds is passed over and reported as skipped; with *wait* (a step's own
-    session, where everything hangs on this one outcome) it is waited for.
+    session, where everything hangs on this one outcome) it is waited for. With *ttl*, the length
+    of a lease in seconds, rows whose next step may run ahead are claimed by the same write.
     """
     answer = Committed()
-    owned = _guard(conn, db, worker, batch, answer, wait)
+    single = batch[0] if wait and len(batch) == 1 and _needs_no_lock(batch[0]) else None
+    owned = [single] if single else _guard(conn, db, worker, batch, answer, wait)
     if not owned:
         return answer
     plain = [one for one in owned if one.fields]
     if plain:
         births = _insert_children(conn, db, plain)
-        written = outcomes.write(
-            conn, db, worker, (document(one, **births.get(one.claim.id, {})) for one in plain)
-        )
-        answer.woken.update(queue for queue in written.values() if queue is not None)
+        if ttl is not None:
+            for one in plain:
+                if one.ahead:
+                    births[one.claim.id] = {"ahead": True}
+        if single:
+            fields = columns(single, **births.get(single.claim.id, {}))
+            written = outcomes.write_one(conn, db, worker, fields, ttl or 0.0)
+        else:
+            ids = (one.claim.id for one in plain)
+            documents = (document(one, **births.get(one.claim.id, {})) for one in plain)
+            written = outcomes.write(conn, db, worker, ids, documents, ttl or 0.0)
+        if single and not written:
+            answer.stale = owned
+            return answer
+        answer.woken.update(queue for _, queue, _ in written if queue is not None)
         _settle(conn, db, plain, answer)
+        ahead = {id for id, _, claimed in written if claimed}
+        if ahead:
+            _go_on(conn, db, [one for one in plain if one.claim.id in ahead], answer)
     if len(plain) < len(owned):
         _return(conn, db, worker, [one for one in owned if not one.fields], answer)
     _record(conn, db, worker, owned)
     answer.done = owned
     answer.ids = [one.claim.id for one in owned]
     return answer
+
+
+def _needs_no_lock(one: Finished) -> bool:
+    """Whether the write itself, which is guarded, locks all that this outcome touches.
+
+    What ends locks its parent first; and children may be inserted for an owner only.
+    """
+    if not one.fields or one.kind == "children":
+        return False
+    return not one.ends or one.claim.parent_id is None
 
 
 def _guard(
@@ -132,6 +165,14 @@ def _settle(conn: Connection, db: Database, batch: Sequence[Finished], answer: C
         answer.woken |= children.count(conn, db, barriers)
     for one in batch:
         answer.woken |= one.child_queues
+
+
+def _go_on(conn: Connection, db: Database, batch: Sequence[Finished], answer: Committed) -> None:
+    """Make the claims of the steps that run ahead, with the inboxes as they are now."""
+    mail = inboxes(conn, db, (one.claim.id for one in batch))
+    for one in batch:
+        signals = mail.get(one.claim.id, EMPTY)
+        answer.ahead.append(one.claim.advanced(one.fields["step"], one.state, signals))
 
 
 def _return(

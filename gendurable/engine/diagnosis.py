@@ -3,61 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from gendurable import migrations
+from gendurable.engine import limits, slowness
+from gendurable.engine.slowness import Verdict
 from gendurable.errors import SchemaError
 from gendurable.queries import claim, numbers
 from gendurable.queries import diagnosis as query
+from gendurable.settings import ConcurrencyLimit
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gendurable.queries.statement import Database
+    from gendurable.settings import Settings
 
 #: How long after its end a lease may be found, in seconds: sweeps come every second.
 GRACE = 10.0
-#: A transaction that is older, in seconds, keeps dead rows from being removed.
-OLD = 300.0
-#: A table with more dead rows than this, and more of them than living ones, is not vacuumed.
-DEAD = 10_000
 #: A table with fewer rows may well be read from end to end.
 SMALL = 1_000
 #: A worker that has been silent for so many seconds is taken for dead.
 SILENT = 60.0
 
-Level: TypeAlias = Literal["ok", "warning", "violated"]
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was looked at, how it is, and what to do about it."""
-
-    name: str
-    level: Level
-    text: str
-    advice: str | None = None
-    count: int = 0
-    example: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What executing and waiting rows are held against: how many, by name; one where none is."""
-
-    keys: Mapping[str, int]
-    rates: frozenset[str]
-
-
-def examine(conn: Connection, db: Database, limits: Limits) -> tuple[Verdict, ...]:
+def examine(conn: Connection, db: Database, settings: Settings) -> tuple[Verdict, ...]:
     """Return a verdict on each invariant and each hindrance, as this snapshot shows them."""
     if (schema := _schema(conn, db)).level != "ok":
         return (schema,)
     return (
         schema,
-        *_keys(conn, db, limits.keys),
-        *_rates(conn, db, limits.rates),
+        *_limits(conn, db, settings),
         _none(
             conn,
             db,
@@ -87,8 +63,8 @@ def examine(conn: Connection, db: Database, limits: Limits) -> tuple[Verdict, ..
         _claim_plan(conn, db),
         *_aside(conn, db),
         *_queues(conn, db),
-        *_dead(conn, db),
-        _oldest(conn, db),
+        *slowness.dead(conn, db),
+        slowness.oldest(conn, db),
     )
 
 
@@ -116,13 +92,26 @@ def _none(
     return Verdict(name, "violated", text.format(count=count), advice, count, example)
 
 
-def _keys(conn: Connection, db: Database, limits: Mapping[str, int]) -> Iterator[Verdict]:
+def _limits(conn: Connection, db: Database, settings: Settings) -> Iterator[Verdict]:
+    """Hold what executes and what waits against the limits: the database's, else the binding's."""
+    keys = dict(settings.concurrency_limits)
+    rates = set(settings.rate_limits)
+    for stored in sorted(limits.stored(conn, db), key=lambda one: one.source == "override"):
+        if isinstance(stored.limit, ConcurrencyLimit):
+            keys[stored.name] = stored.limit
+        else:
+            rates.add(stored.name)
+    yield from _keys(conn, db, {name: one.limit for name, one in keys.items()})
+    yield from _rates(conn, db, rates)
+
+
+def _keys(conn: Connection, db: Database, allowed: Mapping[str, int]) -> Iterator[Verdict]:
     """Say which concurrency keys have more executing instances than they may."""
     found = query.rows(conn, db, query.KEYS)
     over = [
         (key, count, most, example)
         for key, count, example in found
-        if count > (most := limits.get(key.partition(":")[0], 1))
+        if count > (most := allowed.get(key.partition(":")[0], 1))
     ]
     for key, count, most, example in over:
         yield Verdict(
@@ -137,11 +126,11 @@ def _keys(conn: Connection, db: Database, limits: Mapping[str, int]) -> Iterator
         yield Verdict("concurrency keys", "ok", f"{len(found):,} in use, none beyond its limit")
 
 
-def _rates(conn: Connection, db: Database, limits: frozenset[str]) -> Iterator[Verdict]:
+def _rates(conn: Connection, db: Database, known: set[str]) -> Iterator[Verdict]:
     """Say which rate limits rows wait for that nobody configures."""
     for key, count, example in query.rows(conn, db, query.RATES):
         name = key.partition(":")[0]
-        if name not in limits:
+        if name not in known:
             yield Verdict(
                 "rate limits",
                 "warning",
@@ -218,33 +207,3 @@ def _queues(conn: Connection, db: Database) -> Iterator[Verdict]:
         )
     if not alone:
         yield Verdict("queues", "ok", f"what is due is served; {len(workers):,} workers live")
-
-
-def _dead(conn: Connection, db: Database) -> Iterator[Verdict]:
-    """Say which tables hold more dead rows than living ones."""
-    tables = query.rows(conn, db, query.TUPLES, in_schema=db.schema)
-    for name, live, dead in (full := [t for t in tables if t.dead > max(DEAD, t.live)]):
-        yield Verdict(
-            "dead rows",
-            "warning",
-            f"{name} holds {dead:,} dead rows and {live:,} living ones",
-            "see that autovacuum is on and not held up by an old transaction;"
-            f' VACUUM "{db.schema}".{name} helps now',
-            dead,
-        )
-    if not full:
-        yield Verdict("dead rows", "ok", f"{sum(one.dead for one in tables):,}")
-
-
-def _oldest(conn: Connection, db: Database) -> Verdict:
-    """Say which transaction keeps dead rows from being removed."""
-    rows = query.rows(conn, db, query.OLDEST)
-    if not rows or rows[0].seconds < OLD:
-        return Verdict("oldest transaction", "ok", "young" if rows else "none")
-    seconds, who = rows[0]
-    return Verdict(
-        "oldest transaction",
-        "warning",
-        f"{who} is {seconds:,.0f} s old; no row that died since can be removed",
-        "end it (pg_terminate_backend, ROLLBACK PREPARED), and find out why it stays open",
-    )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from datetime import timedelta
+from time import monotonic
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from gendurable.engine.limits import refuse
+from pydantic_core import to_json
+
+from gendurable.engine.limits import check_weight
 from gendurable.engine.nouns import Claim, Finished
 from gendurable.engine.spawning import encode_child, in_key_order
 from gendurable.errors import InvalidOutcome
@@ -23,12 +27,13 @@ from gendurable.outcomes import (
 from gendurable.state import describe, dump_json, dump_state, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gendurable.fsm import FSM
     from gendurable.spawn import Spawn
 
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+#: How many steps of an instance a worker runs ahead, where its class does not say.
+AHEAD = 10
 
 
 def encode(
@@ -38,13 +43,15 @@ def encode(
     *,
     awaited: Sequence[int],
     max_size: int,
+    bursts: Mapping[str, int] = MappingProxyType({}),
     recovered: bool = False,
     error: BaseException | None = None,
 ) -> Finished:
     """Encode what a step (or ``handle``, then *recovered*) answered.
 
     Raises:
-        InvalidOutcome: it is no outcome, or names a step that the machine does not have.
+        InvalidOutcome: it is no outcome, names a step that the machine does not have, or has a
+            weight above one of the *bursts*, by name of the rate.
         ValueError: state, result or a child cannot be stored.
     """
     encoder = _ENCODERS.get(type(outcome))
@@ -61,6 +68,7 @@ def encode(
         recovered=recovered,
     )
     encoder(finished, outcome, max_size)
+    _check_weights(outcome, bursts)
     if recovered:
         finished.presented = awaited if finished.kind == "await" else ()
     elif finished.kind in ("next", "children") or (isinstance(outcome, Await) and outcome.consume):
@@ -74,10 +82,20 @@ def encode(
     return finished
 
 
+def _check_weights(outcome: Outcome, bursts: Mapping[str, int]) -> None:
+    """Refuse what could never have its tokens; a rate that nobody knows may yet come."""
+    rated: list[Any] = []
+    if isinstance(outcome, Next | Await | ScheduleChildren) and outcome.rate_limit is not None:
+        rated.append(outcome)
+    if isinstance(outcome, ScheduleChildren):
+        rated += [spawn for spawn in outcome.children if spawn.rate_limit is not None]
+    for one in rated:
+        check_weight(one.rate_limit, one.weight, bursts, InvalidOutcome)
+
+
 def _advance(finished: Finished, step: Any, outcome: Any) -> dict[str, Any]:
     """Return the columns of an outcome that goes on to another visit."""
     claim = finished.claim
-    refuse(None, outcome.rate_limit, InvalidOutcome)
     fields = finished.fields = {
         "status": "runnable",
         "step": claim.machine.resolve(step),
@@ -95,12 +113,31 @@ def _next(finished: Finished, outcome: Next, max_size: int) -> None:
     fields = _advance(finished, outcome.step, outcome)
     fields["delay"] = outcome.delay
     if outcome.concurrency_key is not KEEP:
-        refuse(outcome.concurrency_key, None, InvalidOutcome)
         fields["concurrency_key"] = outcome.concurrency_key
     if outcome.priority is not KEEP:
         fields["priority"] = outcome.priority
     if outcome.queue is not KEEP:
         fields["queue"] = outcome.queue
+    finished.ahead = _goes_on(finished.claim, outcome)
+
+
+def _goes_on(claim: Claim, outcome: Next) -> bool:
+    """Whether this worker may run the next step at once: it could claim it, and has not yet long.
+
+    What a limit concerns takes its turn: whether anybody waits for it is for the claim to judge.
+    """
+    if outcome.run_ahead is False or outcome.delay or outcome.rate_limit is not None:
+        return False
+    if claim.concurrency_key is not None or outcome.concurrency_key not in (KEEP, None):
+        return False
+    if outcome.queue not in (KEEP, claim.queue) or outcome.priority not in (KEEP, claim.priority):
+        return False
+    bound = claim.machine.run_ahead
+    if outcome.run_ahead is True:
+        return True
+    if isinstance(bound, timedelta):
+        return monotonic() - claim.since < bound.total_seconds()
+    return claim.ahead < (AHEAD if bound is None else bound)
 
 
 def _again(finished: Finished, outcome: Retry | Snoozed, max_size: int) -> None:
@@ -122,7 +159,7 @@ def _again(finished: Finished, outcome: Retry | Snoozed, max_size: int) -> None:
 def _await(finished: Finished, outcome: Await, max_size: int) -> None:
     fields = _advance(finished, outcome.then, outcome)
     fields["status"] = "awaiting_signal"
-    fields["awaits"] = outcome.names
+    fields["awaits"] = list(cast("tuple[str, ...]", outcome.names))  # it was made one at birth
     fields["timeout"] = outcome.timeout
 
 
@@ -185,11 +222,21 @@ _ENCODERS: dict[type, Any] = {
 }
 
 
+def columns(finished: Finished, **late: Any) -> dict[str, Any]:
+    """Return what the commit of one outcome takes; *late* columns are known only there."""
+    return {**_fields(finished, late), "state": finished.state, "result": finished.result}
+
+
 def document(finished: Finished, **late: Any) -> str:
-    """Return the JSON object that the commit takes; *late* columns are known only there."""
+    """Return the same as the JSON object that the commit of a batch takes."""
+    fields = _fields(finished, late)
+    result = f',"result":{finished.result}' if finished.result is not None else ""
+    return f'{to_json(fields).decode()[:-1]},"state":{finished.state}{result}}}'
+
+
+def _fields(finished: Finished, late: dict[str, Any]) -> dict[str, Any]:
     claim = finished.claim
     fields = {"id": claim.id, "claim_seq": claim.claim_seq, **finished.fields, **late}
     if claim.adopted:
         fields["fsm_version"] = claim.fsm_version
-    result = f',"result":{finished.result}' if finished.result is not None else ""
-    return f'{_dumps(fields)[:-1]},"state":{finished.state}{result}}}'
+    return fields

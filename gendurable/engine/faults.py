@@ -8,6 +8,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 CONFLICT = frozenset({"40P01", "40001"})
 #: The same, and a lock that was not to be had in time: the engine tries its own transactions again.
 TRANSIENT = CONFLICT | {"55P03"}
+#: A unique index has the row of somebody else.
+UNIQUE = "23505"
 #: Shutdown, crash, not yet accepting; with class 08, what a lost connection is told.
 DISCONNECTED = frozenset({"57P01", "57P02", "57P03"})
 #: Sessions that idled in a transaction are ended, or this is a standby: not now, not here.
@@ -33,6 +35,11 @@ def is_transient(error: BaseException) -> bool:
 def is_conflict(error: BaseException) -> bool:
     """Whether a transaction had to give way to another one."""
     return sqlstate(error) in CONFLICT
+
+
+def is_lost_race(error: BaseException) -> bool:
+    """Whether a claim met another one in a slot, or had to give way to it: it is repeated."""
+    return is_conflict(error) or sqlstate(error) == UNIQUE
 
 
 def is_disconnect(error: BaseException) -> bool:

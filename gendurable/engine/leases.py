@@ -58,6 +58,7 @@ class Reaped:
     count: int = 0
     queues: set[str] = field(default_factory=set)
     backends: list[str] = field(default_factory=list)  # sessions that may still hold locks
+    keys: set[str] = field(default_factory=set)  # concurrency keys that have room now
 
 
 def session_name(db: Database, id: int, claim_seq: int) -> str:
@@ -147,7 +148,8 @@ def reap(conn: Connection, db: Database, catalogue: Catalogue, *, grace: float =
             corpses.append(corpse)
     buried = crash.bury(conn, db, corpses)
     names = [session_name(db, row.id, row.claim_seq) for row in rows]
-    return Reaped(len(corpses), buried.queues, names)
+    keys = {row.concurrency_key for row in rows if row.concurrency_key is not None}
+    return Reaped(len(corpses), buried.queues, names, keys)
 
 
 def fire_deadlines(conn: Connection, db: Database) -> Fired:

@@ -1,54 +1,145 @@
-"""Concurrency keys and rates: the table has room for them, and this release refuses them.
-
-A key that was accepted and not enforced would let more run at once than its author allows.
-"""
+"""What is allowed: limits as bindings declare them and operators override them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gendurable.errors import GenDurableError, InvalidInput, UnknownLimit
+from gendurable.queries import limits as query
+from gendurable.settings import ConcurrencyLimit, RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from sqlalchemy import Connection
 
-    from gendurable.settings import RateLimit
+    from gendurable.queries.statement import Database
+    from gendurable.settings import Settings
     from gendurable.spawn import Spawn
 
+#: The kinds of limits, and the values that each takes.
+KINDS: Mapping[type[ConcurrencyLimit | RateLimit], str] = {
+    ConcurrencyLimit: "key",
+    RateLimit: "rate",
+}
 
-def refuse(
-    concurrency_key: object, rate_limit: object, error: type[GenDurableError] = InvalidInput
+
+@dataclass(frozen=True, slots=True)
+class StoredLimit:
+    """A limit as the database has it; of one kind and name the override is in force, if any."""
+
+    name: str
+    #: "binding" as a worker wrote it at its start, "override" as ``set_limit`` did.
+    source: str
+    limit: ConcurrencyLimit | RateLimit
+
+    @property
+    def kind(self) -> str:
+        """Return "key" for a concurrency limit, "rate" for a rate."""
+        return KINDS[type(self.limit)]
+
+
+def encode(name: str, limit: ConcurrencyLimit | RateLimit) -> str:
+    """Return the JSON object of a limit's row."""
+    fields: dict[str, object] = {"kind": KINDS[type(limit)], "name": name}
+    if isinstance(limit, RateLimit):
+        fields |= {
+            "amount": limit.allowance,
+            "per_us": limit.per_us,
+            "burst": limit.burst,
+        }
+    else:
+        fields["amount"] = limit.limit
+    return json.dumps(fields)
+
+
+def declare(conn: Connection, db: Database, settings: Settings) -> None:
+    """Write down what a binding declares; what others have declared stays."""
+    entries = [encode(*item) for item in sorted(settings.concurrency_limits.items())]
+    entries += [encode(*item) for item in sorted(settings.rate_limits.items())]
+    if entries:
+        query.store(conn, db, entries, "binding")
+
+
+def override(
+    conn: Connection, db: Database, name: str, limit: ConcurrencyLimit | RateLimit
 ) -> None:
-    """Refuse a concurrency key or a rate, which nothing enforces yet.
+    """Let *limit* win over what bindings declare, until it is reset."""
+    query.store(conn, db, [encode(name, limit)], "override")
+
+
+def reset(conn: Connection, db: Database, name: str) -> bool:
+    """Take the overrides of *name* back; say whether there was one."""
+    names = json.dumps([{"kind": kind, "name": name} for kind in KINDS.values()])
+    return query.reset(conn, db, names) > 0
+
+
+def stored(conn: Connection, db: Database) -> list[StoredLimit]:
+    """Return all limits that the database has; an override before what it overrides."""
+    return [
+        StoredLimit(
+            name,
+            source,
+            ConcurrencyLimit(amount)
+            if kind == "key"
+            else RateLimit(amount, per=per_us / 1_000_000, burst=burst),
+        )
+        for kind, name, source, amount, per_us, burst in query.all_(conn, db)
+    ]
+
+
+def bursts(conn: Connection, db: Database, settings: Settings) -> dict[str, int]:
+    """Return the burst of each rate that is in force, by name."""
+    found = {name: rate.burst or 0 for name, rate in settings.rate_limits.items()}
+    known: set[str] = set()
+    for kind, name, _, _, _, burst in query.all_(conn, db):
+        if kind == "rate" and name not in known:
+            known.add(name)
+            found[name] = burst
+    return found
+
+
+def check(conn: Connection, db: Database, settings: Settings, spawns: Iterable[Spawn]) -> None:
+    """Refuse rates that nobody configures and weights that could never be met.
 
     Raises:
-        GenDurableError: *error*, naming the argument and its value.
+        UnknownLimit: neither the binding nor the database has such a rate.
+        InvalidInput: a weight is above the burst.
     """
-    for name, value in (("concurrency_key", concurrency_key), ("rate_limit", rate_limit)):
-        if value is not None:
-            raise error(
-                f"{name}={value!r}: this release does not enforce limits yet, so it takes none;"
-                " leave it out, or use a queue with as many slots as may run at once"
-            )
-
-
-def check(spawn: Spawn, rate_limits: Mapping[str, RateLimit]) -> None:
-    """Refuse a rate that nobody configures or that could never be met, then any limit at all.
-
-    Raises:
-        UnknownLimit: the binding has no such rate.
-        InvalidInput: the weight is above the burst; or it is a limit, which nothing enforces yet.
-    """
-    if spawn.rate_limit is not None:
-        name = str(spawn.rate_limit).partition(":")[0]
-        policy = rate_limits.get(name)
-        if policy is None:
+    rated = [spawn for spawn in spawns if spawn.rate_limit is not None]
+    if not rated:
+        return
+    allowed = bursts(conn, db, settings)
+    for spawn in rated:
+        name = name_of(str(spawn.rate_limit))
+        if name not in allowed:
             raise UnknownLimit(
                 f"rate_limit={spawn.rate_limit!r}: there is no limit {name!r};"
-                " add it to bind(rate_limits=...)"
+                " add it to bind(rate_limits=...), or call set_limit"
             )
-        if policy.burst is not None and spawn.weight > policy.burst:
-            raise InvalidInput(
-                f"weight={spawn.weight} is above the burst {policy.burst} of {name!r}"
-            )
-    refuse(spawn.concurrency_key, spawn.rate_limit)
+        check_weight(str(spawn.rate_limit), spawn.weight, allowed)
+
+
+def check_weight(
+    rate: str,
+    weight: int,
+    allowed: Mapping[str, int],
+    error: type[GenDurableError] = InvalidInput,
+) -> None:
+    """Refuse a weight above the burst of its rate, if that is known.
+
+    Raises:
+        GenDurableError: *error*, naming both.
+    """
+    burst = allowed.get(name_of(rate))
+    if burst is not None and weight > burst:
+        raise error(
+            f"weight={weight} is above the burst {burst} of {name_of(rate)!r}: so many tokens are"
+            " never in its bucket"
+        )
+
+
+def name_of(key: str) -> str:
+    """Return the name that a key is matched by: the part before the first colon."""
+    return key.partition(":")[0]

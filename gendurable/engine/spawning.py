@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from gendurable.engine.limits import refuse
+from pydantic_core import to_json
+
 from gendurable.errors import InvalidOutcome, StateError
 from gendurable.state import dump_json, dump_state
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 #: Rows that one statement takes.
 CHUNK = 10_000
-
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def encode_row(spawn: Spawn, max_size: int) -> str:
@@ -50,7 +48,7 @@ def encode_row(spawn: Spawn, max_size: int) -> str:
     if spawn.headers:
         headers = f',"headers":{dump_json(spawn.headers, "headers", max_size=max_size)}'
     state = dump_state(spawn.obj, max_size=max_size)
-    return f'{_dumps(fields)[:-1]},"state":{state}{headers}}}'
+    return f'{to_json(fields).decode()[:-1]},"state":{state}{headers}}}'
 
 
 def in_key_order(spawns: Sequence[Spawn]) -> Sequence[int]:
@@ -67,7 +65,6 @@ def in_key_order(spawns: Sequence[Spawn]) -> Sequence[int]:
 
 def encode_child(spawn: Spawn, max_size: int) -> str:
     """Encode a child that a step schedules: what is wrong with it is an error of that step."""
-    refuse(spawn.concurrency_key, spawn.rate_limit, InvalidOutcome)
     try:
         return encode_row(spawn, max_size)
     except StateError as error:

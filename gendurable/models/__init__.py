@@ -2,6 +2,7 @@
 
 from gendurable.models.base import NOW, SCHEMA, STATUS, Base
 from gendurable.models.instance import Instance
+from gendurable.models.limit import Bucket, Limit
 from gendurable.models.node import Installation, Node
 from gendurable.models.signal import StoredSignal
 from gendurable.models.transition import Transition
@@ -11,8 +12,10 @@ __all__ = [
     "SCHEMA",
     "STATUS",
     "Base",
+    "Bucket",
     "Installation",
     "Instance",
+    "Limit",
     "Node",
     "StoredSignal",
     "Transition",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Connection,
     Double,
+    Integer,
     Text,
     and_,
     bindparam,
@@ -22,58 +24,30 @@ from sqlalchemy import (
     update,
 )
 
-from gendurable.queries.parts import CLAIMABLE, EXECUTING, NOW, WORKER, among, instances
-from gendurable.queries.statement import Database, Statement, seconds
+from gendurable.queries.parts import (
+    CLAIM_COLUMNS,
+    CLAIMABLE,
+    EXECUTING,
+    LOCK_CLASS,
+    LOCK_MASK,
+    NOW,
+    RUNNABLE,
+    WORKER,
+    among,
+    instances,
+    lanes,
+    signals,
+)
+from gendurable.queries.statement import Database, Statement, document, records, seconds
 
 _queue = bindparam("in_queue", type_=Text)
 _limit = bindparam("up_to", type_=BigInteger)
 _in_queue = and_(instances.c.queue == _queue, CLAIMABLE)
 
-# A loose index scan: from one priority in use to the next, however many rows bear each.
-_first = (
-    select(instances.c.priority)
-    .where(_in_queue)
-    .order_by(instances.c.priority)
-    .limit(literal_column("1"))
-)
-_lanes = select(_first.scalar_subquery().label("priority")).cte("lanes", recursive=True)
-_next = (
-    select(instances.c.priority)
-    .where(_in_queue, instances.c.priority > _lanes.c.priority)
-    .order_by(instances.c.priority)
-    .limit(literal_column("1"))
-    .correlate(_lanes)
-)
-_lanes = _lanes.union_all(select(_next.scalar_subquery()).where(_lanes.c.priority.isnot(None)))
-
-_COLUMNS = (
-    instances.c.id,
-    instances.c.fsm,
-    instances.c.fsm_version,
-    instances.c.step,
-    instances.c.state.cast(Text).label("state"),
-    instances.c.attempt,
-    instances.c.visit,
-    instances.c.claim_seq,
-    instances.c.awaits,
-    instances.c.queue,
-    instances.c.priority,
-    instances.c.correlation_key,
-    instances.c.correlation_scope,
-    instances.c.parent_id,
-    instances.c.parent_round,
-    instances.c.round,
-    instances.c.headers.cast(Text).label("headers"),
-    instances.c.timed_out,
-    instances.c.crashes,
-    instances.c.concurrency_key,
-    instances.c.rate_limit,
-    instances.c.weight,
-    instances.c.eligible_at,
-)
+_lanes = lanes(_in_queue)
 
 _head = (
-    select(*_COLUMNS)
+    select(*CLAIM_COLUMNS)
     .where(_in_queue, instances.c.priority == _lanes.c.priority, instances.c.eligible_at <= NOW)
     .order_by(instances.c.eligible_at, instances.c.id)
     .limit(_limit)
@@ -115,13 +89,31 @@ _next_due = (
     .scalar_subquery()
 )
 _one = select(literal_column("1").label("one")).subquery("one")
+# Taken here and not where the slots are counted: that statement's snapshot is younger then.
+_won = case(
+    (_due.c.concurrency_key.is_(None), null()),
+    else_=func.pg_try_advisory_xact_lock(
+        literal_column(LOCK_CLASS),
+        func.hashtext(_due.c.concurrency_key).op("&")(literal_column(LOCK_MASK)),
+    ),
+)
 _found = _due.outerjoin(_claimed, _claimed.c.id == _due.c.id)
+
+# With a LIMIT, or the planner might hash all signals there are.
+_letter = (
+    select(signals.c.id)
+    .where(signals.c.target_id == _due.c.id)
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
 
 #: Claim the most urgent due rows of a queue that no limit concerns, and lock those that one does.
 #:
-#: Index   instances_claim: one descent a priority in use, then in order; nothing is sorted
+#: Index   instances_claim: one descent a priority in use, then in order; nothing is sorted;
+#:         signals_target, for whether anything lies in an inbox: most are empty
 #: Locks   NO KEY UPDATE, SKIP LOCKED: no more than it returns, waits for nobody
-#: Race    a row changed since the snapshot: re-evaluated under the lock, joined by id
+#: Race    a row changed since the snapshot: re-evaluated under the lock, joined by id; of two
+#:         claims that meet one key, the first has its lock, and the other leaves the key alone
 #: Why     every column that a CHECK couples with the status is set as a constant, because
 #:         PostgreSQL checks the snapshot's version before it finds the locked one; with nothing
 #:         found the one row left says when the queue's next row is due
@@ -130,10 +122,38 @@ CLAIM = Statement(
     select(
         *_due.c,
         _claimed.c.id.isnot(None).label("started"),
+        _won.label("won"),
+        _letter.isnot(None).label("mail"),
         case((_due.c.id.is_(None), _next_due), else_=null()).label("next_due"),
     )
     .select_from(_one.outerjoin(_found, true()))
     .order_by(_due.c.priority, _due.c.eligible_at, _due.c.id),
+)
+
+_verdict = document(
+    "verdict", "verdicts", id=BigInteger, starts=Boolean, slot=Integer, blocked=Text
+)
+_starts = _verdict.c.starts
+
+#: Carry out what was decided on locked rows: start them in their slots, or let them wait.
+#:
+#: Index   instances_pkey, driven from the decisions
+#: Locks   held since CLAIM, or since the reads of limits and buckets
+#: Race    two claims that meant the same slot: the unique index stops the second, which repeats
+#: Why     one write, whatever was decided
+ADMIT = Statement(
+    "claim.admit",
+    update(instances)
+    .where(instances.c.id == _verdict.c.id)
+    .values(
+        status=case((_starts, EXECUTING), else_=RUNNABLE).cast(instances.c.status.type),
+        locked_by=case((_starts, WORKER)),
+        lease_expires_at=case((_starts, NOW + seconds(bindparam("ttl", type_=Double)))),
+        claim_seq=instances.c.claim_seq + _starts.cast(Integer),
+        slot=_verdict.c.slot,
+        blocked=_verdict.c.blocked,
+        updated_at=NOW,
+    ),
 )
 
 
@@ -145,3 +165,8 @@ def claim(
     if rows[0][0] is None:
         return (), rows[0][-1]
     return rows, None
+
+
+def admit(conn: Connection, db: Database, worker: str, ttl: float, verdicts: Iterable[str]) -> None:
+    """Start locked rows, or mark them as waiting, by encoded verdicts."""
+    db.run(conn, ADMIT, {"worker": worker, "ttl": ttl, "verdicts": records(verdicts)})

@@ -152,12 +152,14 @@ RETRY = Statement(
 )
 
 
+_limited = instances.c.blocked.op("IN", is_comparison=True)(literal_column("('key', 'rate')"))
 #: Change when, and in which queue and order, a locked live row runs.
 #:
 #: Index   instances_pkey
 #: Locks   held already
 #: Race    none under that lock; an outcome keeps queue and priority unless it names others
-#: Why     what is null stays as it is
+#: Why     what is null stays as it is; what waited for a limit comes before the claim again, as
+#:         all that waits there is due
 RESCHEDULE = Statement(
     "control.reschedule",
     update(instances)
@@ -170,6 +172,7 @@ RESCHEDULE = Statement(
             NOW + seconds(bindparam("delay", type_=Double)),
             instances.c.eligible_at,
         ),
+        blocked=case((_limited, null()), else_=instances.c.blocked),
         updated_at=NOW,
     )
     .returning(instances.c.queue),

@@ -115,6 +115,7 @@ EXPIRED = Statement(
         instances.c.locked_by,
         instances.c.parent_id,
         instances.c.parent_round,
+        instances.c.concurrency_key,
     )
     .where(
         instances.c.status == EXECUTING,

@@ -7,15 +7,18 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     BigInteger,
     ColumnElement,
     Select,
     Table,
+    Text,
     and_,
     bindparam,
     case,
     func,
     literal_column,
+    select,
     text,
 )
 from sqlalchemy.sql.expression import null
@@ -58,6 +61,37 @@ CLAIMABLE = and_(
     instances.c.status == RUNNABLE, instances.c.blocked.is_(None), instances.c.paused_at.is_(None)
 )
 
+#: What a claim reads of a row, in the order in which it is unpacked.
+CLAIM_COLUMNS = (
+    instances.c.id,
+    instances.c.fsm,
+    instances.c.fsm_version,
+    instances.c.step,
+    instances.c.state.cast(Text).label("state"),
+    instances.c.attempt,
+    instances.c.visit,
+    instances.c.claim_seq,
+    instances.c.awaits,
+    instances.c.queue,
+    instances.c.priority,
+    instances.c.correlation_key,
+    instances.c.correlation_scope,
+    instances.c.parent_id,
+    instances.c.parent_round,
+    instances.c.round,
+    instances.c.headers.cast(Text).label("headers"),
+    instances.c.timed_out,
+    instances.c.crashes,
+    instances.c.concurrency_key,
+    instances.c.rate_limit,
+    instances.c.weight,
+    instances.c.eligible_at,
+)
+
+#: The advisory locks that claims try to take on concurrency keys: this class, and a hash. Few
+#: enough that a claim of many keys does not fill the server's table of locks.
+LOCK_CLASS, LOCK_MASK = "1735287404", "4095"
+
 IDS = bindparam("ids", type_=ARRAY(BigInteger))
 WORKER = bindparam("worker", type_=instances.c.locked_by.type)
 
@@ -83,6 +117,21 @@ def among(ids: Select[tuple[int]]) -> ColumnElement[bool]:
     a join with what was limited reads the table from end to end. An array it takes for ten.
     """
     return instances.c.id == func.any(func.array(ids.scalar_subquery()))
+
+
+def lanes(in_queue: ColumnElement[bool]) -> CTE:
+    """A loose index scan: from one priority in use to the next, however many rows bear each."""
+    one: ColumnElement[int] = literal_column("1")
+    first = select(instances.c.priority).where(in_queue).order_by(instances.c.priority).limit(one)
+    steps = select(first.scalar_subquery().label("priority")).cte("lanes", recursive=True)
+    following = (
+        select(instances.c.priority)
+        .where(in_queue, instances.c.priority > steps.c.priority)
+        .order_by(instances.c.priority)
+        .limit(one)
+        .correlate(steps)
+    )
+    return steps.union_all(select(following.scalar_subquery()).where(steps.c.priority.isnot(None)))
 
 
 #: What leaving a claim sets, whichever edge is taken; a CHECK couples these with the status.

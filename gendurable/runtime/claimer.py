@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from gendurable import events
 from gendurable.engine import leases
 from gendurable.engine.claim import claim
+from gendurable.engine.faults import is_lost_race
+from gendurable.engine.limiter import mark_crowd
 from gendurable.runtime.link import Link
 from gendurable.runtime.loop import Daemon, Outage
 from gendurable.runtime.slots import Run
@@ -17,6 +19,7 @@ from gendurable.runtime.slots import Run
 if TYPE_CHECKING:
     from gendurable.engine.nouns import Claim, Claimed
     from gendurable.runtime.binding import Binding
+    from gendurable.runtime.gates import Gates
     from gendurable.runtime.hands import Hands
     from gendurable.runtime.steps import Pool
 
@@ -25,6 +28,8 @@ UNSTARTED = 0.1
 #: How soon, in seconds, to look again after a claim that found less than there was room for: it
 #: did not say when the next row is due.
 SETTLE = 0.01
+#: The same where another claim was judging the same key.
+SOON = 0.001
 #: How many claims a worker holds at most beyond its slots: outcomes that wait for their commit.
 UNCOMMITTED = 1_000
 
@@ -32,13 +37,15 @@ UNCOMMITTED = 1_000
 class Queue:
     """One queue of the worker, and when it is to be claimed from next."""
 
-    __slots__ = ("due", "poll", "pool", "told")
+    __slots__ = ("crowded", "due", "poll", "pool", "told")
 
     def __init__(self, pool: Pool, poll: float) -> None:
         self.pool = pool
         self.poll = poll
         self.due = 0.0
         self.told = False
+        #: A row with a limit waits for a free slot; what is claimed ahead would take it away.
+        self.crowded = False
 
 
 class Claimer:
@@ -51,12 +58,14 @@ class Claimer:
         hands: Hands,
         pools: Sequence[Pool],
         release: Callable[[list[Claim]], object],
+        gates: Gates,
         outage: Outage,
     ) -> None:
         self._binding = binding
         self._worker = worker
         self._hands = hands
         self._release = release
+        self._gates = gates
         self._poll = binding.settings.poll_interval
         self._queues = {pool.queue: Queue(pool, self._poll) for pool in pools}
         self._most = UNCOMMITTED + sum(pool.slots.count for pool in pools)
@@ -103,10 +112,10 @@ class Claimer:
             pool.slow_down()
             self._give_back(late)
         if (queue.told or queue.due <= monotonic()) and not self._full:
-            demand, ahead = pool.slots.free, pool.ahead
+            demand, ahead = pool.slots.free, self._ahead(queue)
             if demand or ahead:
                 self._claim(queue, demand, ahead)
-        pool.hungry = self._full or not (pool.slots.free or pool.ahead)
+        pool.hungry = self._full or not (pool.slots.free or self._ahead(queue))
         wait = inf
         if not pool.hungry:
             wait = 0.0 if queue.told else max(0.0, queue.due - monotonic())
@@ -116,31 +125,54 @@ class Claimer:
         queue.told = False
         pool = queue.pool
         try:
-            with self._link.begin() as conn:
-                claimed = claim(
-                    conn,
-                    self._binding.db,
-                    queue.pool.queue,
-                    demand,
-                    ahead=ahead,
-                    worker=self._worker,
-                    ttl=self._binding.settings.lease_ttl,
-                    catalogue=self._binding.catalogue,
-                    binding=self._binding.name,
-                )
-        except BaseException:
-            queue.told = self._doubt = True
+            claimed = self._transact(queue.pool.queue, demand, ahead)
+        except BaseException as error:
+            queue.told = True
+            if is_lost_race(error):  # two claims meant one slot, or one new bucket
+                return
+            self._doubt = True
             raise
         self._hands.take(claimed.claims)
         now = monotonic()
         self._plan(queue, claimed, demand + ahead, now)
-        pool.slots.offer([_run(one, now) for one in claimed.claims])
+        pool.slots.offer([Run.of(one, now) for one in claimed.claims])
+        queue.crowded = claimed.crowded
+        if claimed.look or claimed.timer:
+            self._gates.look(claimed.look, timer=claimed.timer)
+        if claimed.marked * 2 > demand + ahead:
+            self._mark_crowd(queue.pool.queue)
         self._tell(pool, claimed, demand)
+
+    def _transact(self, queue: str, demand: int, ahead: int) -> Claimed:
+        binding = self._binding
+        with self._link.begin() as conn:
+            return claim(
+                conn,
+                binding.db,
+                queue,
+                demand,
+                ahead=ahead,
+                worker=self._worker,
+                ttl=binding.settings.lease_ttl,
+                catalogue=binding.catalogue,
+                binding=binding.name,
+            )
+
+    def _mark_crowd(self, queue: str) -> None:
+        """Most of what was met cannot start: mark what else of that is there, all at once."""
+        with self._link.begin() as conn:
+            keys = mark_crowd(conn, self._binding.db, queue)
+        self._gates.look(keys)
+
+    def _ahead(self, queue: Queue) -> int:
+        return 0 if queue.crowded else queue.pool.ahead
 
     def _plan(self, queue: Queue, claimed: Claimed, room: int, now: float) -> None:
         """Say when this queue is to be claimed from next, unless somebody tells us before."""
-        if claimed.again or len(claimed.claims) >= room:
+        if claimed.again or claimed.crowded or len(claimed.claims) >= room:
             queue.due, queue.poll = now, self._poll
+        elif claimed.contended:
+            queue.due, queue.poll = now + SOON, self._poll
         elif claimed.claims:
             queue.due, queue.poll = now + SETTLE, self._poll
         else:
@@ -183,10 +215,3 @@ class Claimer:
             held=pool.slots.busy,
             slots=pool.slots.count,
         )
-
-
-def _run(claim: Claim, now: float) -> Run:
-    step = claim.step_spec
-    if step is None:
-        return Run(claim, now)
-    return Run(claim, now, is_async=step.is_async, limit=step.step_timeout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
@@ -16,6 +16,7 @@ from gendurable.engine.executor import Executor, Hooks
 from gendurable.engine.group import PATIENCE, commit_after_parents, commit_group
 from gendurable.runtime.claimer import Claimer
 from gendurable.runtime.committer import Committer
+from gendurable.runtime.gates import Gates
 from gendurable.runtime.hands import Hands
 from gendurable.runtime.heart import Heart
 from gendurable.runtime.loop import Daemon, Outage, Pulse
@@ -59,19 +60,20 @@ class Crew:
         self._settled: SimpleQueue[None] = SimpleQueue()
         outage, hands = self.outage, self.hands
 
-        group = partial(commit_group, binding.engine, binding.db, worker)
-        behind = partial(commit_after_parents, binding.engine, binding.db, worker)
+        group = partial(commit_group, binding.engine, binding.db, worker, ttl=self._ttl)
+        behind = partial(commit_after_parents, binding.engine, binding.db, worker, ttl=self._ttl)
         self._committer = Committer(self, hands, group, behind, outage)
         self.overtime = Overtime(self.exchange, exhausted, settings.slots, outage)
-        executor = Executor(binding, worker, Hooks(hands.stopping, self._heartbeat))
+        executor = Executor(binding, worker, Hooks(hands.stopping, self._heartbeat, self._ttl))
         steps = Steps(executor, hands, self.overtime, self._committer.put)
         self._tasks = Tasks(outage.name, steps)
         self._pools = {
             queue: Pool(queue, slots, steps, self._tasks, self._hungry)
             for queue, slots in settings.queues.items()
         }
+        self._gates = Gates(binding, outage)
         self._claimer = Claimer(
-            binding, worker, hands, list(self._pools.values()), self.give_back, outage
+            binding, worker, hands, list(self._pools.values()), self.give_back, self._gates, outage
         )
         self._heart = Heart(binding, worker, hands, list(self._pools), outage)
         self._listener = Listener(self._notifier, outage) if binding.settings.listen else None
@@ -79,12 +81,13 @@ class Crew:
             self._heart.daemon,
             self._committer.daemon,
             self.overtime.daemon,
+            self._gates.daemon,
             self._claimer.daemon,
         ]
         if self._listener is not None:
             self._daemons.append(self._listener.daemon)
         if settings.reaper is not None:
-            self._daemons.append(Reaper(binding, settings.reaper, outage).daemon)
+            self._daemons.append(Reaper(binding, settings.reaper, self._gates, outage).daemon)
         if settings.gc is not None:
             self._daemons.append(Pruner(binding, settings.gc, outage).daemon)
 
@@ -139,6 +142,7 @@ class Crew:
             else:
                 self.hands.drop(claim)
         self.announce(queues)
+        self._gates.look(_keys(claims))
 
     def exchange(self, claim: Claim) -> Claim | None:
         """Exchange a claim for a new one, and end the session in which its step may hold locks."""
@@ -163,6 +167,7 @@ class Crew:
     def settled(self, done: Sequence[Finished]) -> None:
         """These outcomes are no longer in our hands: there is room."""
         self._claimer.freed()
+        self._gates.look(_keys(one.claim for one in done))
         self._notifier.bells.ring(one.claim.id for one in done)
         if self.hands.draining:
             self._settled.put(None)
@@ -172,6 +177,16 @@ class Crew:
         run = Run(finished.claim, monotonic())
         run.error = error
         self._pools[finished.claim.queue].slots.insert(run)
+
+    def go_on(self, claims: list[Claim]) -> None:
+        """Run the next steps of rows that their own commits have claimed, before what waits."""
+        self.hands.take(claims)
+        if self.hands.draining:
+            self._try_give_back(claims, started=False)
+            return
+        now = monotonic()
+        for claim in claims:
+            self._pools[claim.queue].slots.insert(Run.of(claim, now))
 
     def doubt(self) -> None:
         """An answer to COMMIT was lost: rows may bear our name that we do not hold."""
@@ -188,3 +203,8 @@ class Crew:
             self.give_back(claims, started=started)
         except Exception as error:
             log.warning("%s: %d claims are left to lapse: %s", self.worker, len(claims), error)
+
+
+def _keys(claims: Iterable[Claim]) -> set[str]:
+    """The concurrency keys that these claims held slots of."""
+    return {one.concurrency_key for one in claims if one.concurrency_key is not None}

@@ -10,6 +10,7 @@ from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
     from gendurable.runtime.binding import Binding
+    from gendurable.runtime.gates import Gates
     from gendurable.settings import ReaperSettings
 
 #: The shortest sleep, in seconds, before a timer: what is due at the same instant goes together.
@@ -19,8 +20,11 @@ SHORTEST = 0.005
 class Reaper:
     """Looks after rows that no worker holds, once in an interval or when a timer is due."""
 
-    def __init__(self, binding: Binding, settings: ReaperSettings, outage: Outage) -> None:
+    def __init__(
+        self, binding: Binding, settings: ReaperSettings, gates: Gates, outage: Outage
+    ) -> None:
         self._binding = binding
+        self._gates = gates
         self._interval = settings.interval
         self._first = True
         self.daemon = Daemon(f"{outage.name}-reaper", self.tick, outage=outage)
@@ -47,6 +51,7 @@ class Reaper:
         if reaped.count:
             events.emit(events.reaper_reaped, binding.name, count=reaped.count)
             binding.notifier.announce(reaped.queues)
+            self._gates.look(reaped.keys)
             with binding.engine.begin() as conn:
                 leases.terminate(conn, reaped.backends)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from gendurable import events, migrations
+from gendurable.engine import limits
 from gendurable.engine.faults import is_lost
 from gendurable.runtime.connections import check_pool
 from gendurable.runtime.crew import Crew
@@ -144,10 +145,14 @@ class Worker:
             Thread(target=self.stop, name="gendurable-drain", daemon=True).start()
 
     def _check_schema(self) -> None:
-        """Refuse a schema that is missing or too old; a database that is away is waited for."""
+        """Refuse a schema that is missing or too old, and write down the limits of the binding.
+
+        A database that is away is waited for.
+        """
         try:
             with self._binding.engine.begin() as conn:
                 migrations.check(conn, self._binding.settings.schema)
+                limits.declare(conn, self._binding.db, self._binding.settings)
         except SQLAlchemyError as error:
             if not is_lost(error):
                 raise

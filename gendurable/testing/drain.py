@@ -6,20 +6,24 @@ import secrets
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from gendurable.engine import faults, leases
+from gendurable.engine import faults, gates, leases, limits
 from gendurable.engine.claim import claim
 from gendurable.engine.commit import commit
 from gendurable.engine.executor import Executor, Hooks
 from gendurable.engine.nouns import Claim, Finished
 from gendurable.lifecycle import PARKED, Status
+from gendurable.models import NOW
 from gendurable.queries import timers
 from gendurable.testing.clock import bring_forward
 from gendurable.testing.loops import finish
 from gendurable.testing.reach import Place
 from gendurable.testing.stage import staged
+
+#: How often tokens flow in without a step that could run: for other queues, or rows that are held.
+VAIN = 100
 
 
 class Tally(Counter[str]):
@@ -104,12 +108,21 @@ class _Drain:
         if queue is not None:
             self._waiting.append(self._rows.queue == queue)
         self._tally = Tally()
+        #: How many steps had run when tokens flowed in last, and how often they have since.
+        self._flowed = 0, 0
 
     def run(self) -> Tally:
         """Run until nothing is left."""
-        with self._binding.engine.begin() as conn:
-            leases.take_back(conn, self._binding.db, self._binding.catalogue.known())
-        while self._run_what_is_due() or (self._scheduled and self._let_the_next_be_due()):
+        binding = self._binding
+        with binding.engine.begin() as conn:
+            leases.take_back(conn, binding.db, binding.catalogue.known())
+            limits.declare(conn, binding.db, binding.settings)
+            binding.bursts = limits.bursts(conn, binding.db, binding.settings)
+        while (
+            self._run_what_is_due()
+            or self._let_in()
+            or (self._scheduled and (self._let_the_next_be_due() or self._let_tokens_flow()))
+        ):
             pass
         return self._tally
 
@@ -182,6 +195,32 @@ class _Drain:
     def _give_back(self, one: Claim) -> None:
         with self._binding.engine.begin() as conn:
             leases.release(conn, self._binding.db, [one], self._worker, attempts=False)
+
+    def _let_in(self) -> bool:
+        """Let in who waits for a slot that is free, or for tokens that are there."""
+        with self._binding.engine.begin() as conn:
+            gates.stir(conn, self._binding.db)
+            keys = gates.sweep(conn, self._binding.db)
+            seen = gates.look(conn, self._binding.db, keys)
+            _, queues = gates.ripen(conn, self._binding.db)
+        return bool(seen.queues | queues)
+
+    def _let_tokens_flow(self) -> bool:
+        """Let time pass for buckets until the first head may start; some never may."""
+        if self._flowed[0] != self._tally.steps:
+            self._flowed = self._tally.steps, 0
+        if self._flowed[1] == VAIN:
+            return False
+        self._flowed = self._flowed[0], self._flowed[1] + 1
+        buckets = self._binding.Bucket.__table__
+        rates = buckets.c.head_at.isnot(None), buckets.c.amount > 0
+        with self._binding.engine.begin() as conn:
+            first = conn.scalar(select(func.min(buckets.c.head_at) - NOW).where(*rates))
+            if first is None:
+                return False
+            past = {name: buckets.c[name] - first for name in ("at", "head_at")}
+            conn.execute(update(buckets).where(*rates).values(past))
+        return True
 
     def _let_the_next_be_due(self) -> bool:
         """Move all that is scheduled forward, until the first of it is due; say if there is any."""

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.engine.script import SCRIPT, Base
+from tests.races import play as actors
+from tests.races.gatekeeper import Gatekeeper
 
 
 @pytest.fixture
@@ -52,3 +54,11 @@ def history(durable) -> Callable[[Any], list[Any]]:
             return list(conn.execute(query))
 
     return history
+
+
+@pytest.fixture
+def play(durable) -> Iterator[Gatekeeper]:
+    """The engine of this test, one function at a time, with what limits need."""
+    actors.SCRIPT.clear()
+    yield Gatekeeper(durable)
+    actors.SCRIPT.clear()

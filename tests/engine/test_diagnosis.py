@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
 import gendurable as gd
-from gendurable.engine import diagnosis
+from gendurable.engine import diagnosis, slowness
 
 
 class Patient(gd.FSM, name="doctor.Patient"):
@@ -29,7 +28,7 @@ def run(durable):
     return run
 
 
-def verdicts(durable: gd.Durable, level: str) -> dict[str, diagnosis.Verdict]:
+def verdicts(durable: gd.Durable, level: str) -> dict[str, slowness.Verdict]:
     return {one.name: one for one in durable.doctor() if one.level == level}
 
 
@@ -73,10 +72,7 @@ class TestDoctor:
         assert "'one' execute, 1 may" in verdict.text or "'two:x' execute, 1 may" in verdict.text
         allowing = gd.bind(engine, concurrency_limits={"two": gd.ConcurrencyLimit(2)})
         assert "'one'" in verdicts(allowing, "violated")["concurrency keys"].text
-        allowing.limits = lambda: [  # type: ignore[attr-defined]
-            SimpleNamespace(kind="key", name="one", source="override", amount=2),
-            SimpleNamespace(kind="key", name="one", source="binding", amount=1),
-        ]
+        allowing.set_limit("one", gd.ConcurrencyLimit(2))
         assert verdicts(allowing, "violated") == {}
 
     def test_finds_signals_of_the_done(self, durable, run):
@@ -153,7 +149,7 @@ class TestDoctor:
 
     def test_warns_of_a_transaction_that_stays_open(self, durable, connect, monkeypatch):
         """It says whose it is."""
-        monkeypatch.setattr(diagnosis, "OLD", 0.0)
+        monkeypatch.setattr(slowness, "OLD", 0.0)
         holder = connect()
         holder.execute(text("SELECT 1"))
 

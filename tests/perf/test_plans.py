@@ -45,6 +45,11 @@ BATCH = json.dumps(
         for id in range(50_004, 50_404, 4)
     ]
 )
+UNSAID = (
+    *("fsm_version", "result", "last_error", "crashes", "queue", "priority", "delay", "awaits"),
+    *("timeout", "timed_out", "concurrency_key", "rate_limit", "weight", "round", "quorum"),
+    *("pending", "ended_from", "ahead"),
+)
 VALUES: dict[str, object] = {
     "in_queue": "default",
     "up_to": 100,
@@ -58,6 +63,7 @@ VALUES: dict[str, object] = {
     "signal": "go",
     "body": "null",
     "dedup": "d",
+    "word": "{}",
     "grace": 1.0,
     "seq": 1,
     "parent": 7,
@@ -76,20 +82,31 @@ VALUES: dict[str, object] = {
     "why": "unknown",
     "old": json.dumps([{"fsm": "Work", "fsm_version": 0}]),
     "new": json.dumps([{"id": 50_004, "fsm_version": 1, "step": "s", "state": {}}]),
+    "new_id": 50_004,
+    "new_claim_seq": 1,
+    "new_status": "done",
+    "new_step": "s",
+    "new_state": "{}",
+    "new_attempt": 0,
+    "new_visit": 1,
+    **dict.fromkeys(f"new_{name}" for name in UNSAID),
     "known": json.dumps([{"fsm": "Work", "fsm_version": 1, "step": "s"}]),
 }
 BY_KEY = {"signals.deliver_by_key", "lookup.by_key"}
 
 #: The hot statements, and the indexes of ``instances`` and ``signals`` that their plans may use.
 INDEXES = {
-    "claim.claim": {"instances_claim", "instances_pkey"},
+    "claim.claim": {"instances_claim", "instances_pkey", "signals_target"},
     "outcomes.lock": {"instances_pkey"},
     "outcomes.lock_waiting": {"instances_pkey"},
     "outcomes.look": {"instances_pkey"},
     "outcomes.write": {"instances_pkey", "signals_target"},
+    "outcomes.write_one": {"instances_pkey"},
+    "outcomes.empty": {"signals_target"},
     "signals.deliver": {"instances_pkey"},
     "signals.deliver_by_key": {"instances_correlation", "instances_pkey"},
     "signals.inboxes": {"signals_target"},
+    "signals.senders": {"signals_pkey"},
     "signals.consume": {"signals_pkey"},
     "signals.recheck": {"instances_pkey", "signals_target", "signals_dedup"},
     "leases.extend": {"instances_pkey"},
@@ -109,6 +126,13 @@ INDEXES = {
     "lookup.by_id": {"instances_pkey"},
     "lookup.by_key": {"instances_correlation"},
     "enqueue.holders": {"instances_correlation"},
+    "gauges.queues": {
+        "instances_claim",
+        "instances_lease",
+        "instances_wait",
+        "instances_rate",
+        "instances_aside",
+    },
     "retention.overdue_done": {"instances_ended", "instances_pkey"},
     "retention.delete": {"instances_pkey"},
     "survey.states": {"instances_pkey"},
@@ -154,7 +178,7 @@ def plan(conn: Connection, name: str, mode: str) -> list[dict]:
 
 
 def _quoted(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+    return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
 def _nodes(node: dict, inputs_only: bool = False) -> Iterator[dict]:

@@ -23,7 +23,7 @@ class TestClaim:
 
     @sizes
     def test_of_many(self, play, counted, n):
-        """A claim and the inboxes of all its rows are two."""
+        """A claim is one statement; where there is mail, the inboxes of its rows are another."""
         ids = [int(one) for one in play.durable.insert_all([Actor() for _ in range(n)])]
         play.durable.signal(ids[0], "go")
         with counted() as sent:
@@ -44,6 +44,16 @@ class TestCommit:
             assert len(play.group(*batch).ids) == n
 
         assert len(sent) == 2
+
+    @sizes
+    def test_of_steps_that_run_ahead(self, play, counted, n):
+        """A batch whose rows it claims anew is three: it reads their inboxes."""
+        play.durable.insert_all([Actor() for _ in range(n)])
+        batch = [play.say(one, gd.Next("then")) for one in play.claim(demand=1000)]
+        with counted() as sent:
+            assert len(play.commit(*batch, ttl=30).ahead) == n
+
+        assert len(sent) == 3
 
     @sizes
     def test_of_parks(self, play, counted, n):
@@ -113,15 +123,19 @@ class TestCommit:
             play.change("UPDATE gendurable.instances SET paused_at = statement_timestamp()")
 
     def test_in_the_session_of_a_step(self, play, counted):
-        """A step that touched its session pays for its begin, and the same two statements."""
-        play.actor()
-        SCRIPT["start"] = lambda obj, ctx: ctx.session.connection() and gd.Done()
-        claim = play.one()
-        play.durable.identity()
-        with counted() as sent:
-            assert play.run(claim).committed.ids == [claim.id]
+        """A step that touched its session pays for one statement, and its begin for a round trip.
 
-        assert len(sent) == 3
+        One that ends empties its inbox, too.
+        """
+        play.durable.identity()
+        for outcome, statements in ((gd.Next("then"), 1), (gd.Done(), 2)):
+            play.actor(priority=-statements)
+            SCRIPT["start"] = lambda obj, ctx, said=outcome: ctx.session.connection() and said
+            claim = play.claim(demand=1)[0]
+            with counted() as sent:
+                assert play.run(claim).committed.ids == [claim.id]
+
+            assert len(sent) == statements
 
 
 class TestCallers:

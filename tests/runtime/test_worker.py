@@ -549,7 +549,7 @@ class TestHealth:
         """All its loops turn; one that was stopped is not well."""
         one = worker()
         assert one.health.ok
-        assert {"claim", "commit", "heartbeat", "overtime", "listen", "reaper"} == {
+        assert {"claim", "commit", "gates", "heartbeat", "overtime", "listen", "reaper"} == {
             pulse.name.rpartition("-")[2] for pulse in one.health.loops
         }
         one.stop()

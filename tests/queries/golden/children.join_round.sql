@@ -1,1 +1,1 @@
-UPDATE gendurable.instances SET children_pending=(gendurable.instances.children_pending + %(more)s::INTEGER), updated_at=statement_timestamp() WHERE gendurable.instances.id = %(parent)s::BIGINT AND gendurable.instances.status = 'awaiting_children' AND gendurable.instances.round = %(in_round)s::INTEGER
+UPDATE gendurable.instances SET children_pending=(instances.children_pending + %(more)s::INTEGER), updated_at=statement_timestamp() WHERE instances.id = %(parent)s::BIGINT AND instances.status = 'awaiting_children' AND instances.round = %(in_round)s::INTEGER

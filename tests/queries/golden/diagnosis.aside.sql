@@ -1,3 +1,3 @@
-SELECT gendurable.instances.blocked, gendurable.instances.fsm, gendurable.instances.fsm_version, gendurable.instances.step, count(*) AS count, min(gendurable.instances.id) AS example
+SELECT instances.blocked, instances.fsm, instances.fsm_version, instances.step, count(*) AS count, min(instances.id) AS example
 FROM gendurable.instances
-WHERE gendurable.instances.blocked IN ('unknown', 'invalid') GROUP BY gendurable.instances.blocked, gendurable.instances.fsm, gendurable.instances.fsm_version, gendurable.instances.step ORDER BY count DESC
+WHERE instances.blocked IN ('unknown', 'invalid') GROUP BY instances.blocked, instances.fsm, instances.fsm_version, instances.step ORDER BY count DESC

@@ -1,3 +1,3 @@
-SELECT gendurable.instances.concurrency_key, count(*) AS count, min(gendurable.instances.id) AS example
+SELECT instances.concurrency_key, count(*) AS count, min(instances.id) AS example
 FROM gendurable.instances
-WHERE gendurable.instances.status = 'executing' AND gendurable.instances.concurrency_key IS NOT NULL GROUP BY gendurable.instances.concurrency_key ORDER BY count DESC
+WHERE instances.status = 'executing' AND instances.concurrency_key IS NOT NULL GROUP BY instances.concurrency_key ORDER BY count DESC

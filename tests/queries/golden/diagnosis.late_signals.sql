@@ -1,3 +1,3 @@
-SELECT count(*) AS count, min(gendurable.instances.id) AS example
-FROM gendurable.signals JOIN gendurable.instances ON gendurable.instances.id = gendurable.signals.target_id
-WHERE gendurable.instances.status = 'done'
+SELECT count(*) AS count, min(instances.id) AS example
+FROM gendurable.signals JOIN gendurable.instances ON instances.id = signals.target_id
+WHERE instances.status = 'done'

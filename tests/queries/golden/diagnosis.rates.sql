@@ -1,3 +1,3 @@
-SELECT gendurable.instances.rate_limit, count(*) AS count, min(gendurable.instances.id) AS example
+SELECT instances.rate_limit, count(*) AS count, min(instances.id) AS example
 FROM gendurable.instances
-WHERE gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL GROUP BY gendurable.instances.rate_limit
+WHERE instances.status = 'runnable' AND instances.blocked = 'rate' AND instances.paused_at IS NULL GROUP BY instances.rate_limit

@@ -1,6 +1,6 @@
-SELECT gendurable.instances.id, gendurable.instances.fsm, gendurable.instances.fsm_version, gendurable.instances.step, CAST(gendurable.instances.state AS TEXT) AS state, gendurable.instances.blocked
+SELECT instances.id, instances.fsm, instances.fsm_version, instances.step, CAST(instances.state AS TEXT) AS state, instances.blocked
 FROM gendurable.instances
-WHERE gendurable.instances.id > %(after_id)s::BIGINT AND (gendurable.instances.status IN ('runnable', 'awaiting_signal', 'awaiting_children')) AND ((EXISTS (SELECT 1
+WHERE instances.id > %(after_id)s::BIGINT AND (instances.status IN ('runnable', 'awaiting_signal', 'awaiting_children')) AND ((EXISTS (SELECT 1
 FROM json_to_recordset(%(old)s::JSON) AS "old"(fsm TEXT, fsm_version INTEGER)
-WHERE gendurable.instances.fsm = "old".fsm AND gendurable.instances.fsm_version = "old".fsm_version)) OR (gendurable.instances.blocked IN ('unknown', 'invalid'))) ORDER BY gendurable.instances.id
+WHERE instances.fsm = "old".fsm AND instances.fsm_version = "old".fsm_version)) OR (instances.blocked IN ('unknown', 'invalid'))) ORDER BY instances.id
  LIMIT %(up_to)s::BIGINT FOR NO KEY UPDATE SKIP LOCKED

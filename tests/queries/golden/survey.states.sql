@@ -1,4 +1,4 @@
-SELECT gendurable.instances.id, gendurable.instances.fsm, gendurable.instances.fsm_version, gendurable.instances.step, CAST(gendurable.instances.state AS TEXT) AS state, gendurable.instances.blocked
+SELECT instances.id, instances.fsm, instances.fsm_version, instances.step, CAST(instances.state AS TEXT) AS state, instances.blocked
 FROM gendurable.instances
-WHERE gendurable.instances.id > %(after_id)s::BIGINT AND (gendurable.instances.status IN ('runnable', 'executing', 'awaiting_signal', 'awaiting_children')) ORDER BY gendurable.instances.id
+WHERE instances.id > %(after_id)s::BIGINT AND (instances.status IN ('runnable', 'executing', 'awaiting_signal', 'awaiting_children')) ORDER BY instances.id
  LIMIT %(up_to)s::BIGINT

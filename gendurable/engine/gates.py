@@ -1,0 +1,53 @@
+"""Who waits for a key or for tokens, and putting the most urgent of them before the claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gendurable.queries import buckets, limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+    from gendurable.queries.statement import Database
+
+
+@dataclass(slots=True)
+class Seen:
+    """The queues that have work by a look, and the keys whose waiting rows were all locked."""
+
+    queues: set[str] = field(default_factory=set)
+    locked: set[str] = field(default_factory=set)
+
+
+def look(conn: Connection, db: Database, keys: Iterable[str]) -> Seen:
+    """Let one row a queue in at each of *keys* that has room; to be called after a commit."""
+    seen = Seen()
+    for key, queue, let_in, _ in limits.look(conn, db, sorted(keys)):
+        if let_in:
+            seen.queues.add(queue)
+        else:
+            seen.locked.add(key)
+    return seen
+
+
+def sweep(conn: Connection, db: Database) -> set[str]:
+    """Return the keys for which rows wait although there is room."""
+    return set(limits.sweep(conn, db))
+
+
+def stir(conn: Connection, db: Database) -> None:
+    """Have the buckets looked at whose heads were reckoned by rates that have changed."""
+    buckets.stir(conn, db)
+
+
+def ripen(conn: Connection, db: Database) -> tuple[float | None, set[str]]:
+    """Let in the heads of buckets that have enough; return (seconds to the next one, queues)."""
+    soon = buckets.soon(conn, db)
+    if soon is None or soon > 0:
+        return soon, set()
+    queues = buckets.ripe(conn, db)
+    return buckets.soon(conn, db), queues

@@ -1,0 +1,155 @@
+"""Crowds: many rows at the head of a queue that cannot start now, marked all at once.
+
+A claim marks what it meets. Where that is most of its batch, there may be a hundred thousand more
+behind it, and marking them batch by batch would keep the queue waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
+
+from gendurable.models import Bucket, Limit
+from gendurable.queries.parts import CLAIMABLE, EXECUTING, NOW, instances, lanes
+from gendurable.queries.statement import Database, Statement
+
+limits = cast(Table, Limit.__table__)
+buckets = cast(Table, Bucket.__table__)
+
+_limit = bindparam("up_to", type_=BigInteger)
+_in_queue = and_(instances.c.queue == bindparam("in_queue", type_=Text), CLAIMABLE)
+_lanes = lanes(_in_queue)
+_head = (
+    select(instances.c.id, instances.c.concurrency_key, instances.c.rate_limit)
+    .where(_in_queue, instances.c.priority == _lanes.c.priority, instances.c.eligible_at <= NOW)
+    .order_by(instances.c.eligible_at, instances.c.id)
+    .limit(_limit)
+    .correlate(_lanes)
+    .lateral("head")
+)
+_due = (
+    select(*_head.c)
+    .select_from(_lanes.join(_head, true()))
+    .limit(_limit)
+    .cte("due")
+    .prefix_with("MATERIALIZED")
+)
+
+_keys = (
+    select(_due.c.concurrency_key.label("key"))
+    .where(_due.c.concurrency_key.isnot(None))
+    .distinct()
+    .cte("keys")
+    .prefix_with("MATERIALIZED")
+)
+_executing = (
+    select(func.count())
+    .where(instances.c.status == EXECUTING, instances.c.concurrency_key == _keys.c.key)
+    .scalar_subquery()
+)
+_width = (
+    select(limits.c.amount)
+    .where(
+        limits.c.kind == literal_column("'key'"),
+        limits.c.name == func.split_part(_keys.c.key, literal_column("':'"), literal_column("1")),
+    )
+    .order_by(limits.c.source.desc())
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
+_full = (
+    select(_keys.c.key)
+    .where(_executing >= func.coalesce(_width, literal_column("1")))
+    .cte("full_keys")
+    .prefix_with("MATERIALIZED")
+)
+_behind_keys = (
+    select(instances.c.id)
+    .select_from(
+        _due.join(_full, _full.c.key == _due.c.concurrency_key).join(
+            instances, instances.c.id == _due.c.id
+        )
+    )
+    .where(CLAIMABLE, instances.c.concurrency_key == _full.c.key)
+    .with_for_update(key_share=True, skip_locked=True, of=instances)
+    .cte("behind")
+)
+_marked_keys = (
+    update(instances)
+    .where(instances.c.id == _behind_keys.c.id)
+    .values(blocked=literal_column("'key'"))
+    .returning(instances.c.concurrency_key)
+    .cte("marked")
+)
+#: Mark those of the first due rows of a queue whose keys have no room.
+#:
+#: Index   instances_claim (a loose scan over priorities), instances_slot, instances_pkey
+#: Locks   NO KEY UPDATE of what it marks, SKIP LOCKED
+#: Race    a slot is freed meanwhile: whoever marks commits, and then looks
+#: Why     one statement for thousands, so that what is behind them is soon found
+MARK_KEYS = Statement(
+    "crowds.mark_keys",
+    select(_marked_keys.c.concurrency_key, func.count()).group_by(_marked_keys.c.concurrency_key),
+)
+
+_closed = (
+    select(buckets.c.key)
+    .where(
+        buckets.c.key.in_(select(_due.c.rate_limit).where(_due.c.rate_limit.isnot(None))),
+        buckets.c.head_at > NOW,
+    )
+    .order_by(buckets.c.key)
+    .with_for_update(skip_locked=True)
+    .cte("closed")
+    .prefix_with("MATERIALIZED")
+)
+_behind_rates = (
+    select(instances.c.id)
+    .select_from(
+        _due.join(_closed, _closed.c.key == _due.c.rate_limit).join(
+            instances, instances.c.id == _due.c.id
+        )
+    )
+    .where(CLAIMABLE, instances.c.rate_limit == _closed.c.key)
+    .with_for_update(key_share=True, skip_locked=True, of=instances)
+    .cte("behind")
+)
+_marked_rates = (
+    update(instances)
+    .where(instances.c.id == _behind_rates.c.id)
+    .values(blocked=literal_column("'rate'"))
+    .returning(instances.c.id)
+    .cte("marked")
+)
+#: Mark those of the first due rows of a queue whose buckets have a head that waits.
+#:
+#: Index   instances_claim (a loose scan over priorities), buckets_pkey, instances_pkey
+#: Locks   UPDATE of the buckets in key order, NO KEY UPDATE of what it marks, SKIP LOCKED
+#: Race    the head starts meanwhile: that needs the lock of the bucket
+#: Why     as above
+MARK_RATES = Statement("crowds.mark_rates", select(func.count()).select_from(_marked_rates))
+
+
+def mark_keys(conn: Connection, db: Database, queue: str, limit: int) -> Sequence[Any]:
+    """Mark the rows behind full keys among the first *limit*; return (key, how many)."""
+    return db.rows(conn, MARK_KEYS, {"in_queue": queue, "up_to": limit})
+
+
+def mark_rates(conn: Connection, db: Database, queue: str, limit: int) -> int:
+    """Mark the rows behind empty buckets among the first *limit*; return how many."""
+    ((count,),) = db.rows(conn, MARK_RATES, {"in_queue": queue, "up_to": limit})
+    return int(count)

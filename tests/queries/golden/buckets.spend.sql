@@ -1,0 +1,3 @@
+UPDATE gendurable.buckets SET level=spent.level, per_us=spent.unit, at=CAST(spent.used AS TIMESTAMP WITH TIME ZONE), head_at=CASE WHEN (spent.head IS NOT NULL) THEN CAST(spent.used AS TIMESTAMP WITH TIME ZONE) + spent.head * interval '1 microsecond' WHEN (EXISTS (SELECT *
+FROM gendurable.instances
+WHERE instances.status = 'runnable' AND instances.blocked = 'rate' AND instances.paused_at IS NULL AND instances.rate_limit = spent.key)) THEN CAST(spent.used AS TIMESTAMP WITH TIME ZONE) + 20000 * interval '1 microsecond' ELSE NULL END, amount=spent.amount, burst=spent.burst FROM json_to_recordset(%(buckets)s::JSON) AS spent(key TEXT, level NUMERIC, unit BIGINT, used TEXT, head BIGINT, amount BIGINT, burst BIGINT) WHERE buckets.key = spent.key

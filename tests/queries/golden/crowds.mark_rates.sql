@@ -1,0 +1,31 @@
+WITH RECURSIVE lanes(priority) AS
+(SELECT (SELECT instances.priority
+FROM gendurable.instances
+WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL ORDER BY instances.priority
+ LIMIT 1) AS priority UNION ALL SELECT (SELECT instances.priority
+FROM gendurable.instances
+WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.priority > lanes.priority ORDER BY instances.priority
+ LIMIT 1) AS anon_1
+FROM lanes
+WHERE lanes.priority IS NOT NULL),
+due AS MATERIALIZED
+(SELECT head.id, head.concurrency_key, head.rate_limit
+FROM lanes JOIN LATERAL (SELECT instances.id, instances.concurrency_key, instances.rate_limit
+FROM gendurable.instances
+WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.priority = lanes.priority AND instances.eligible_at <= statement_timestamp() ORDER BY instances.eligible_at, instances.id
+ LIMIT %(up_to)s::BIGINT) AS head ON true
+ LIMIT %(up_to)s::BIGINT),
+closed AS MATERIALIZED
+(SELECT buckets.key
+FROM gendurable.buckets
+WHERE buckets.key IN (SELECT due.rate_limit
+FROM due
+WHERE due.rate_limit IS NOT NULL) AND buckets.head_at > statement_timestamp() ORDER BY buckets.key FOR UPDATE SKIP LOCKED),
+behind AS
+(SELECT instances.id
+FROM due JOIN closed ON closed.key = due.rate_limit JOIN gendurable.instances ON instances.id = due.id
+WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.rate_limit = closed.key FOR NO KEY UPDATE OF instances SKIP LOCKED),
+marked AS
+(UPDATE gendurable.instances SET blocked='rate' FROM behind WHERE instances.id = behind.id RETURNING instances.id)
+ SELECT count(*) AS count_1
+FROM marked
