@@ -60,7 +60,8 @@ def ls(target: Durable, as_json: bool, limit: int, **filters: Any) -> None:
       gendurable ls myapp:durable -k 'order:*' --json | jq '.[].id'
     """
     columns = target.Instance.__table__.c
-    query = _filtered(target, select(*(columns[name] for name in _LISTED)), **filters)
+    listed: Any = select(*[columns[name] for name in _LISTED])
+    query = _filtered(target, listed, **filters)
     with working(target, None) as work:
         rows = work.conn.execute(query.order_by(columns.id.desc()).limit(limit)).all()
     if as_json:

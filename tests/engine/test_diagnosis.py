@@ -97,6 +97,8 @@ class TestDoctor:
         verdict = verdicts(durable, "violated")["barriers"]
 
         assert (verdict.count, verdict.example) == (2, min(wrong))
+        run("UPDATE gendurable.instances SET round = 1 WHERE parent_id IS NULL")
+        assert verdicts(durable, "violated")["barriers"].count == 3  # children of another round
 
     def test_finds_leases_that_nobody_takes_back(self, durable, run):
         """A lease that just ran out is the reaper's; one of long ago is nobody's."""
