@@ -22,6 +22,7 @@ from gendurable.engine.scope import StepSession
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
+from gendurable.maintenance import Maintenance
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
 from gendurable.operations import Target, as_target
@@ -75,7 +76,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Buffering, Editing, Scheduling):
+class Durable(Buffering, Editing, Scheduling, Maintenance):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a

@@ -1,16 +1,21 @@
-"""The command line: one module for each command, gathered here."""
+"""The command line, which needs the extra ``cli``."""
 
 from __future__ import annotations
 
-import click
+from typing import Any
 
-from gendurable.cli.worker import worker
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="gendurable")
-def main() -> None:
-    """Durable state machines and jobs in PostgreSQL."""
+#: What the extra brings.
+NEEDED = ("click", "rich")
 
 
-main.add_command(worker)
+def main(*args: Any, **kwargs: Any) -> Any:
+    """Run the command line; without the extra, say which one is missing."""
+    try:
+        from gendurable.cli.app import main as commands
+    except ModuleNotFoundError as error:
+        if error.name not in NEEDED:
+            raise
+        raise SystemExit(
+            f"gendurable: the command line needs {error.name}: pip install 'gendurable[cli]'"
+        ) from None
+    return commands(*args, **kwargs)

@@ -46,22 +46,31 @@ class Queue(click.ParamType[Any]):
 @click.option("--gc/--no-gc", default=True, help="Delete what ended long ago.")
 @click.option("--cron/--no-cron", default=True, help="Insert what is scheduled.")
 @click.option("--health-port", type=int, help="Answer /healthz here; the next process, one above.")
+@click.option("--health-host", default="127.0.0.1", show_default=True, help="For /healthz.")
 def worker(
     target: Durable,
     queues: tuple[tuple[str, int], ...],
     processes: int,
     health_port: int | None,
+    health_host: str,
     **roles: bool,
 ) -> None:
     """Run a worker for the binding TARGET, such as myapp:durable.
 
     SIGTERM and SIGINT let running steps finish, then end it; a second signal ends it at once.
+    /healthz answers 200 while all is well and 503 when a loop has not turned for too long.
+
+    \b
+    Examples:
+      gendurable worker myapp:durable
+      gendurable worker myapp:durable -q default=10 -q mail=2 --processes 4
+      gendurable worker myapp:durable --health-port 8080 --health-host 0.0.0.0
     """
     if not logging.getLogger().handlers:  # an application that set up its logging keeps it
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
-    options: dict[str, Any] = {**roles, "health_port": health_port}
+    options: dict[str, Any] = {**roles, "health_port": health_port, "health_host": health_host}
     if queues:
         options["queues"] = dict(queues)
     try:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
+from gendurable.errors import ConfigError
 from gendurable.runtime.loop import Pulse
 
 
@@ -29,26 +31,42 @@ class Health:
 
 
 class HealthServer:
-    """Answers ``GET /healthz``: 200 while the worker is well, 503 otherwise, with the details."""
+    """Answers ``GET /healthz``: 200 while the worker is well, 503 otherwise, with the details.
+
+    Raises:
+        ConfigError: the port cannot be had.
+    """
 
     def __init__(self, health: Callable[[], Health], host: str, port: int) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # the name that http.server asks for
-                if self.path != "/healthz":
+                self.wfile.write(self._answer())
+
+            def do_HEAD(self) -> None:
+                self._answer()
+
+            def _answer(self) -> bytes:
+                if self.path.partition("?")[0] != "/healthz":
                     self.send_error(404)
-                    return
+                    return b""
                 now = health()
-                body = json.dumps(asdict(now)).encode()
+                body = json.dumps(_described(now)).encode()
                 self.send_response(200 if now.ok else 503)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("Cache-Control", "no-store")
                 self.end_headers()
-                self.wfile.write(body)
+                return body
 
             def log_message(self, format: str, *args: object) -> None:
                 """A probe every few seconds is nothing to write down."""
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            raise ConfigError(
+                f"health_port={port} on health_host={host!r} cannot be had: {error}"
+            ) from error
         self._server.daemon_threads = True
         Thread(target=self._server.serve_forever, name="gendurable-health", daemon=True).start()
 
@@ -61,3 +79,9 @@ class HealthServer:
         """Stop answering."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _described(health: Health) -> dict[str, Any]:
+    """Return how a worker is as JSON says it; a loop that does not turn is marked as such."""
+    loops = [{**asdict(pulse), "ok": pulse.ok} for pulse in health.loops]
+    return {**asdict(health), "loops": loops}

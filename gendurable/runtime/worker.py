@@ -96,12 +96,12 @@ class Worker:
             if self._crew is not None:
                 raise RuntimeError(f"worker {name} runs already")
             self._exhausted = False
-            self._crew = Crew(self._binding, self._settings, name, self._wear_out)
-            self._crew.start()
             if self._settings.health_port is not None:
                 self._server = HealthServer(
                     lambda: self.health, self._settings.health_host, self._settings.health_port
                 )
+            self._crew = Crew(self._binding, self._settings, name, self._wear_out)
+            self._crew.start()
         log.info("worker %s serves %s", name, dict(self._settings.queues))
 
     def stop(self) -> None:

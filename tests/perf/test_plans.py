@@ -98,6 +98,8 @@ VALUES: dict[str, object] = {
     "keys": "{key:1}",
     "spent": 0,
     "why": "unknown",
+    "old": json.dumps([{"fsm": "Work", "fsm_version": 0}]),
+    "new": json.dumps([{"id": 50_004, "fsm_version": 1, "step": "s", "state": {}}]),
     "new_id": 50_004,
     "new_claim_seq": 1,
     "new_status": "done",
@@ -191,6 +193,9 @@ INDEXES = {
     "buckets.forget": {"buckets_at", "buckets_pkey"},
     "crowds.mark_keys": {"instances_claim", "instances_slot", "instances_pkey"},
     "crowds.mark_rates": {"instances_claim", "instances_pkey", "buckets_pkey"},
+    "survey.states": {"instances_pkey"},
+    "survey.adoptable": {"instances_pkey"},
+    "survey.adopt": {"instances_pkey"},
 }
 #: Tables that have so few rows that a scan is right.
 SMALL = {"nodes", "limits", "pauses"}

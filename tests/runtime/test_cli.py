@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import text
@@ -107,6 +111,20 @@ class TestWorker:
         assert durable.wait(handle, PATIENCE, "terminal").result == 1
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
+
+    def test_answers_probes(self, run, eventually):
+        """``--health-port`` gives the orchestrator something to ask."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        run("worker", "myapp:durable", "-q", "default=2", "--health-port", str(port))
+        answers = []
+
+        def answered() -> bool:
+            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+                answers.append((answer.status, json.load(answer)["ok"]))
+            return (200, True) in answers
+
+        eventually(answered, PATIENCE)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

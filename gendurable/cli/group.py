@@ -1,0 +1,35 @@
+"""How the commands fail: a sentence and an exit status, no traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from gendurable.engine import faults
+from gendurable.errors import GenDurableError, InvalidInput
+
+
+class Wrong(click.ClickException):
+    """The command cannot be carried out as it was given."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """A group whose commands turn the library's errors into sentences."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what the library complains of is the user's to read."""
+        try:
+            return super().invoke(ctx)
+        except InvalidInput as error:
+            raise Wrong(str(error)) from error
+        except GenDurableError as error:
+            raise click.ClickException(str(error)) from error
+        except DBAPIError as error:
+            if not faults.is_lost(error):
+                raise
+            text = str(error.orig).strip().partition("\n")[0]
+            raise click.ClickException(f"the database does not answer: {text}") from error
