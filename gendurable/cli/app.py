@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import click
 
-from gendurable.cli import care, change, draw, limits, look, numbers, schema, show
+from gendurable.cli import (
+    care,
+    change,
+    draw,
+    limits,
+    look,
+    numbers,
+    operate,
+    schedules,
+    schema,
+    show,
+)
 from gendurable.cli.group import Commands
 from gendurable.cli.worker import worker
 
@@ -32,6 +43,8 @@ for _command in (
     show.show,
     *numbers.COMMANDS,
     *change.COMMANDS,
+    *operate.COMMANDS,
+    schedules.schedules,
     *care.COMMANDS,
     limits.limits,
     draw.graph,

@@ -1,0 +1,119 @@
+"""``gendurable explain``, ``pause``, ``resume``, ``rewind``: why it stands, and what to do."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gendurable.cli.group import Wrong
+from gendurable.cli.options import InstanceName, by_option
+from gendurable.cli.output import json_option, print_json
+from gendurable.cli.target import Target
+
+if TYPE_CHECKING:
+    from gendurable.durable import Durable
+
+
+@click.command()
+@click.argument("target", type=Target())
+@click.argument("instance", type=InstanceName())
+@json_option
+def explain(target: Durable, instance: int | str, as_json: bool) -> None:
+    """Say why an instance is not running.
+
+    \b
+    Examples:
+      gendurable explain myapp:durable order:42
+      gendurable explain myapp:durable 4711 --json | jq -r .reason
+    """
+    found = target.explain(instance)
+    if as_json:
+        print_json({"reason": found.reason, "text": str(found), "details": found.details})
+    else:
+        click.echo(found)
+
+
+@click.command()
+@click.argument("target", type=Target())
+@click.argument("instance", type=InstanceName(), required=False)
+@click.option("-q", "--queue", help="The whole queue, with what comes into it later.")
+@by_option
+@json_option
+def pause(target: Durable, as_json: bool, **given: Any) -> None:
+    """Hold an instance, or a queue: a running step ends, then nothing starts.
+
+    \b
+    Examples:
+      gendurable pause myapp:durable order:42 --reason "the customer is asked"
+      gendurable pause myapp:durable -q mail
+    """
+    _tell(target.pause(**_goal(given)), "held", "was held before", as_json)
+
+
+@click.command()
+@click.argument("target", type=Target())
+@click.argument("instance", type=InstanceName(), required=False)
+@click.option("-q", "--queue", help="The whole queue; instances held by themselves stay held.")
+@by_option
+@json_option
+def resume(target: Durable, as_json: bool, **given: Any) -> None:
+    """Let an instance, or a queue, go on.
+
+    \b
+    Examples:
+      gendurable resume myapp:durable order:42
+      gendurable resume myapp:durable -q mail
+    """
+    _tell(target.resume(**_goal(given)), "goes on", "was not held", as_json)
+
+
+@click.command()
+@click.argument("target", type=Target())
+@click.argument("instance", type=InstanceName())
+@click.argument("to")
+@by_option
+@json_option
+def rewind(
+    target: Durable,
+    instance: int | str,
+    to: str,
+    by: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Set an instance to a step, or to an entry of its history that holds a state.
+
+    TO is the name of a step, or the id of an entry (`gendurable show ... --json`). A worker that
+    executes the instance loses it.
+
+    \b
+    Examples:
+      gendurable rewind myapp:durable order:42 pack --reason "wrong label"
+      gendurable rewind myapp:durable order:42 90210
+    """
+    target.rewind(instance, to=int(to) if to.isdecimal() else to, by=by, reason=reason)
+    if as_json:
+        print_json({"rewound": True})
+    else:
+        click.echo("rewound")
+
+
+def _goal(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what to hold or to let go, as the library is told."""
+    instance = given.pop("instance")
+    if (instance is None) == (given["queue"] is None):
+        raise Wrong("name an INSTANCE, or a queue with -q")
+    return {"target": instance, **given}
+
+
+def _tell(count: int, done: str, not_done: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"count": count})
+    else:
+        click.echo(done if count else not_done)
+    sys.exit(0)
+
+
+COMMANDS = (explain, pause, resume, rewind)

@@ -1,0 +1,57 @@
+"""Operating: why an instance stands, holding it, letting it go, setting it back."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+
+class TestExplain:
+    def test_says_why(self, cli, data, app):
+        """A sentence for people, a reason for programs."""
+        handle = app.durable.insert(app.Order(order=1), delay=60, correlation_key="order:1")
+
+        assert cli("explain", "order:1").stdout.strip()
+        found = data("explain", handle.id)
+        assert found["reason"]
+        assert found["text"] == cli("explain", handle.id).stdout.strip() or "due" in found["text"]
+
+    def test_nobody_there(self, cli):
+        """Status 1."""
+        cli("explain", 99, status=1)
+
+
+class TestPauseAndResume:
+    def test_holds_an_instance(self, cli, app):
+        """Once; then it goes on."""
+        handle = app.durable.insert(app.Order(order=1))
+
+        assert cli("pause", handle.id, "--by", "ada").stdout == "held\n"
+        assert cli("pause", handle.id).stdout == "was held before\n"
+        assert handle.instance().paused_at is not None
+        assert cli("resume", handle.id).stdout == "goes on\n"
+        assert handle.instance().paused_at is None
+
+    def test_holds_a_queue(self, data):
+        """With all that comes into it."""
+        assert data("pause", "-q", "mail") == {"count": 1}
+        assert data("resume", "-q", "mail") == {"count": 1}
+        assert data("resume", "-q", "mail") == {"count": 0}
+
+    def test_wants_one_of_both(self, cli):
+        """A mistake of usage."""
+        cli("pause", status=2)
+        cli("pause", 1, "-q", "mail", status=2)
+
+
+class TestRewind:
+    def test_sets_an_instance_to_a_step(self, cli, data, app):
+        """Wherever it stands; a step that is not there is a mistake."""
+        handle = app.durable.insert(app.Order(order=1))
+
+        assert cli("rewind", handle.id, "end").stdout == "rewound\n"
+        assert handle.instance().step == "end"
+        assert data("rewind", handle.id, "start", "--reason", "again") == {"rewound": True}
+        cli("rewind", handle.id, "nowhere", status=2)
+        with app.durable.engine.connect() as conn:
+            reasons = conn.scalars(text("SELECT reason FROM gendurable.transitions")).all()
+        assert "again" in reasons
