@@ -3,6 +3,7 @@
 from gendurable import events
 from gendurable.context import Child, Children, Context
 from gendurable.durable import Durable, bind
+from gendurable.engine.explanation import Explanation, Reason
 from gendurable.errors import (
     ConfigError,
     DuplicateInstance,
@@ -69,8 +70,10 @@ __all__ = [
     "LIVE",
     "ConcurrencyLimit",
     "Durable",
+    "Explanation",
     "Handle",
     "RateLimit",
+    "Reason",
     "Scope",
     "Settled",
     "Worker",

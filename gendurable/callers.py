@@ -39,14 +39,15 @@ class Work:
 
 
 @contextmanager
-def working(durable: Operations, caller: Caller) -> Iterator[Work]:
+def working(durable: Operations, caller: Caller, *, single: bool = False) -> Iterator[Work]:
     """Work in the transaction of *caller*, or in one of our own that commits at the end.
 
-    Workers are told after the commit, whoever makes it.
+    Workers are told after the commit, whoever makes it. Where each statement may stand alone
+    (*single*), our own transaction is that statement, which spares its BEGIN and COMMIT.
     """
     try:
         if caller is None:
-            with durable.engine.begin() as conn:
+            with (durable.single if single else durable.engine).begin() as conn:
                 work = Work(conn)
                 yield work
             durable.notifier.announce(work.queues)
@@ -65,14 +66,16 @@ def working(durable: Operations, caller: Caller) -> Iterator[Work]:
         raise
 
 
-def carry_out(durable: Operations, caller: Caller, do: Callable[[Work], T]) -> T:
+def carry_out(
+    durable: Operations, caller: Caller, do: Callable[[Work], T], *, single: bool = False
+) -> T:
     """Work as ``working`` does; in a transaction of our own, again after a deadlock.
 
     One of the caller's only he can repeat.
     """
     for attempt in range(TRIES):
         try:
-            with working(durable, caller) as work:
+            with working(durable, caller, single=single) as work:
                 return do(work)
         except DBAPIError as error:
             if caller is not None or not faults.is_transient(error) or attempt == TRIES - 1:

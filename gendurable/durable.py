@@ -13,12 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from gendurable import migrations
+from gendurable.buffering import Buffering
 from gendurable.callers import Caller, Work, carry_out, me, refuse_outside, refuse_own, working
+from gendurable.editing import Editing
 from gendurable.engine import control, enqueue, limits
+from gendurable.engine.probes import Probe, stamped, word_json
+from gendurable.engine.scope import StepSession
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
-from gendurable.limiting import Limiting
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
 from gendurable.operations import Target, as_target
@@ -27,6 +30,7 @@ from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
 from gendurable.retry import Duration
 from gendurable.rules import build
+from gendurable.runtime.buffer import Buffer
 from gendurable.runtime.notifier import Notifier
 from gendurable.runtime.worker import Worker
 from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
@@ -70,7 +74,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Limiting):
+class Durable(Buffering, Editing):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a
@@ -87,6 +91,8 @@ class Durable(Limiting):
     ) -> None:
         #: The engine's own transactions are READ COMMITTED, whatever the application's are.
         self.engine: Engine = engine.execution_options(isolation_level="READ COMMITTED")
+        #: For what is one statement, and so a transaction by itself.
+        self.single: Engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.async_engine = async_engine and async_engine.execution_options(
             isolation_level="READ COMMITTED"
         )
@@ -101,12 +107,15 @@ class Durable(Limiting):
             listen=settings.listen,
             url=settings.listen_url,
         )
+        self.buffer = Buffer(self.engine, self.db, self.name, self.notifier.announce)
         self._tables = tables_for(settings.schema)
         self.Instance = self._tables.Instance
         self.StoredSignal = self._tables.StoredSignal
         self.Transition = self._tables.Transition
         self.Bucket = self._tables.Bucket
         self.bursts: dict[str, int] = {}
+        #: Who watches the executions of this binding from within, such as a tracer.
+        self.probes: tuple[Probe, ...] = ()
         self._identity: str | None = None
         self._lock = Lock()
 
@@ -164,7 +173,8 @@ class Durable(Limiting):
             weight,
             headers,
         )
-        with working(self, session) as work:
+        spawn = stamped(spawn, self.probes)
+        with working(self, session, single=True) as work:
             if rate_limit is not None:
                 limits.check(work.conn, self.db, self.settings, [spawn])
             id, created = enqueue.insert(work.conn, self.db, spawn, self.settings.max_size)
@@ -181,7 +191,7 @@ class Durable(Limiting):
             InvalidInput: one of them is not acceptable; then none is inserted.
             UnknownLimit: nobody configures the rate limit of one.
         """
-        spawns = _spawns(objs)
+        spawns = self._spawns(objs)
 
         def insert(work: Work) -> list[tuple[int, bool] | None]:
             limits.check(work.conn, self.db, self.settings, spawns)
@@ -220,11 +230,12 @@ class Durable(Limiting):
             check_name(dedup_key, "dedup_key")
         body = payload_json(signal, payload, max_size=self.settings.max_size)
         refuse_outside(self, goal, session)
+        word = word_json(self.probes)
 
         def deliver(work: Work) -> bool:
-            answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key)
+            answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key, word)
             if answer is None and isinstance(goal, str):  # the key may have passed to another
-                answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key)
+                answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key, word)
             if answer is None:
                 raise control.no_target(goal)
             stored, woken = answer
@@ -232,7 +243,7 @@ class Durable(Limiting):
                 work.queues.add(woken)
             return stored
 
-        return carry_out(self, session, deliver)
+        return carry_out(self, session, deliver, single=True)
 
     def schedule_children(
         self, parent: Target, children: Iterable[FSM | Spawn], session: Caller = None
@@ -246,7 +257,7 @@ class Durable(Limiting):
             NoTarget: the parent has ended, or is not there.
             InvalidInput: it is the instance whose step is running here.
         """
-        spawns = _spawns(children)
+        spawns = self._spawns(children)
         goal = as_target(parent)
         refuse_own(self, goal, "schedule children of")
 
@@ -284,13 +295,13 @@ class Durable(Limiting):
     def open_session(self) -> Session:
         """Open the session of a sync step."""
         factory = self.settings.session_factory
-        return cast(Session, factory()) if factory is not None else Session(self.engine)
+        return cast(Session, factory()) if factory is not None else StepSession(self.engine)
 
     def open_async_session(self) -> AsyncSession:
         """Open the session of an async step."""
         if self.async_engine is None:
             raise RuntimeError("ctx.async_session needs bind(..., async_engine=...)")
-        return AsyncSession(self.async_engine)
+        return AsyncSession(self.async_engine, sync_session_class=StepSession)
 
     def identity(self) -> str:
         """Return what tells this database and schema from all others; read once."""
@@ -299,12 +310,11 @@ class Durable(Limiting):
                 self._identity = lookup.installation(conn, self.db)[0]
         return self._identity
 
+    def _spawns(self, objs: Iterable[FSM | Spawn]) -> list[Spawn]:
+        return [stamped(one if isinstance(one, Spawn) else Spawn(one), self.probes) for one in objs]
+
     def __repr__(self) -> str:
         return f"<Durable {self.name!r} {self.engine.url!r} schema {self.settings.schema!r}>"
-
-
-def _spawns(objs: Iterable[FSM | Spawn]) -> list[Spawn]:
-    return [one if isinstance(one, Spawn) else Spawn(one) for one in objs]
 
 
 def _channel(schema: str) -> str:

@@ -21,8 +21,10 @@ def _event(name: str, doc: str) -> NamedSignal:
     return namespace.signal(name, doc)
 
 
-step_start = _event("step.start", "A step begins: id, fsm, step, attempt.")
-step_stop = _event("step.stop", "User code has ended: duration; id, fsm, step, attempt, kind.")
+step_start = _event("step.start", "A step begins: id, fsm, step, attempt, queue.")
+step_stop = _event(
+    "step.stop", "User code has ended: duration; id, fsm, step, attempt, queue, kind, error."
+)
 outcome_committed = _event("outcome.committed", "An outcome is durable: kind; id, fsm, step.")
 outcome_stale = _event("outcome.stale", "An owner had lost its row: kind; id, fsm, step.")
 claim_stop = _event("claim.stop", "A claim has returned: count, demand; queue.")

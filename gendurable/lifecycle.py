@@ -41,13 +41,16 @@ def _edge(name: str, sources: frozenset[Status], module: str, *targets: Status) 
     return Edge(name, sources, frozenset(targets), module)
 
 
+_RUNNABLE: Final = frozenset({Status.RUNNABLE})
 _EXECUTING: Final = frozenset({Status.EXECUTING})
 _AWAITING_SIGNAL: Final = frozenset({Status.AWAITING_SIGNAL})
 _AWAITING_CHILDREN: Final = frozenset({Status.AWAITING_CHILDREN})
 
 EDGES: Final = (
     _edge("insert", frozenset(), "enqueue", Status.RUNNABLE),
-    _edge("claim", frozenset({Status.RUNNABLE}), "claim", Status.EXECUTING),
+    _edge("claim", _RUNNABLE, "claim", Status.EXECUTING),
+    _edge("wait for a limit", _RUNNABLE, "claim", Status.RUNNABLE),
+    _edge("run ahead", _EXECUTING, "outcomes", Status.EXECUTING),
     _edge(
         "outcome",
         _EXECUTING,
@@ -71,5 +74,7 @@ EDGES: Final = (
         Status.AWAITING_SIGNAL,
         Status.AWAITING_CHILDREN,
     ),
+    _edge("rewind", frozenset(Status), "edits", Status.RUNNABLE),
+    _edge("patch", _EXECUTING, "edits", Status.RUNNABLE),
     _edge("delete", TERMINAL, "retention"),
 )

@@ -1,4 +1,4 @@
-"""What can be done with instances that exist: wait for them, look at them, end or move them."""
+"""What can be done with instances that exist: wait for them, look at them, move them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gendurable.lifecycle import TERMINAL, Status
 from gendurable.queries import lookup
 from gendurable.retry import Duration, seconds
 from gendurable.runtime.waiter import wait
-from gendurable.spawn import check_name, check_priority
+from gendurable.spawn import check_name, check_note, check_priority
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -31,65 +31,10 @@ class Operations:
     """The part of a binding that works on instances which exist."""
 
     engine: Engine
+    single: Engine
     db: Database
     notifier: Notifier
     Instance: Any
-
-    def cancel(
-        self,
-        target: Target,
-        reason: str,
-        cascade: bool = False,
-        *,
-        session: Caller = None,
-        by: str | None = None,
-    ) -> bool:
-        """End an instance as ``cancelled``, with *cascade* all its descendants too.
-
-        Returns False if it had ended before. A step that is executing it commits nothing.
-
-        Raises:
-            NoTarget: it is not there.
-            InvalidInput: the instance whose step is running here would be cancelled.
-        """
-        goal = as_target(target)
-        if not isinstance(reason, str):
-            raise InvalidInput(f"reason={reason!r} must be a text")
-        refuse_own(self, goal, "cancel")
-
-        def end(work: Work) -> bool:
-            ids, woken = control.cancel(
-                work.conn, self.db, goal, reason, cascade=cascade, by=by, me=me(self)
-            )
-            work.queues |= woken
-            return bool(ids)
-
-        return carry_out(self, session, end)
-
-    def retry(
-        self,
-        target: Target,
-        *,
-        session: Caller = None,
-        by: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Put a failed or cancelled instance back at the step in which it ended.
-
-        Raises:
-            NoTarget: it is not there.
-            InvalidInput: it neither failed nor was cancelled.
-            DuplicateInstance: its correlation key has been taken since.
-        """
-        goal = as_target(target)
-        refuse_own(self, goal, "retry")
-
-        def put_back(work: Work) -> None:
-            work.queues |= control.retry(
-                work.conn, self.db, goal, by=by, reason=reason, me=me(self)
-            )
-
-        carry_out(self, session, put_back)
 
     def reschedule(
         self,
@@ -101,6 +46,7 @@ class Operations:
         queue: str | None = None,
         session: Caller = None,
         by: str | None = None,
+        reason: str | None = None,
     ) -> None:
         """Change when a live instance runs (while it waits for its turn), its priority or queue.
 
@@ -118,6 +64,7 @@ class Operations:
         if queue is not None:
             check_name(queue, "queue")
         wait_for = None if delay is None else seconds(delay, "delay", InvalidInput)
+        by, reason = check_note(by, "by"), check_note(reason, "reason")
         refuse_own(self, goal, "reschedule")
 
         def change(work: Work) -> None:
@@ -130,6 +77,7 @@ class Operations:
                 queue=queue,
                 priority=priority,
                 by=by,
+                reason=reason,
                 me=me(self),
             )
             work.queues.add(found)

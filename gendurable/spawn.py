@@ -10,6 +10,7 @@ from uuid import UUID
 
 from gendurable.errors import InvalidInput
 from gendurable.retry import Duration, seconds
+from gendurable.state import storable
 
 #: A key, or its parts, joined by colons; the first part is the name that limits are matched by.
 Key: TypeAlias = str | tuple[str | int | UUID, ...]
@@ -50,6 +51,17 @@ def check_name(value: object, what: str, error: type[Exception] = InvalidInput) 
     if "\0" in value:
         raise error(f"{what}={value!r} holds a NUL character, which no database stores")
     return value
+
+
+def check_note(text: object, what: str) -> str | None:
+    """Return *text*, which goes into the history, as the database can store it; None stays None.
+
+    Raises:
+        InvalidInput: it is no text.
+    """
+    if text is not None and not isinstance(text, str):
+        raise InvalidInput(f"{what}={text!r} must be a text")
+    return None if text is None else storable(text)
 
 
 def join_key(key: Any, what: str, error: type[Exception] = InvalidInput) -> str | None:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gendurable import events
-from gendurable.engine.limiter import KEY, Admission, admit, in_order
+from gendurable.engine.limiter import KEY, MAIL, Admission, admit, in_order
 from gendurable.engine.limits import name_of
 from gendurable.engine.nouns import Claim, Claimed
 from gendurable.queries import claim as query
@@ -58,7 +58,8 @@ def claim(
         verdict = admit(conn, db, queue, rows, demand, worker=worker, ttl=ttl)
         started = in_order([*started, *verdict.rows])
         _take_note(claimed, verdict, binding)
-    mail = _inboxes(conn, db, (row[0] for row in started)) if started else {}
+    letters = [row[0] for row in started if row[MAIL]]
+    mail = inboxes(conn, db, letters) if letters else {}
     unknown: list[tuple[int, int]] = []
     for row in started:
         machine = catalogue.find(row[1], row[2])
@@ -128,7 +129,8 @@ def _warn(fsm: str, version: int, step: str) -> None:
     )
 
 
-def _inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> dict[int, Signals]:
+def inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> dict[int, Signals]:
+    """Return what lies in the inboxes of these rows."""
     found: dict[int, list[ReceivedSignal]] = defaultdict(list)
     for target, id, name, payload, dedup_key, at in inbox.inboxes(conn, db, ids):
         value = None if payload is None else json.loads(payload)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gendurable.engine import crash
 from gendurable.engine.barrier import count_barriers
-from gendurable.engine.encode import document
+from gendurable.engine.claim import EMPTY, inboxes
+from gendurable.engine.encode import columns, document
 from gendurable.engine.nouns import Committed, Finished
 from gendurable.engine.spawning import CHUNK, adopted, numbered
 from gendurable.queries import children, enqueue, leases, outcomes, signals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -22,31 +23,87 @@ if TYPE_CHECKING:
 
 
 def commit(
-    conn: Connection, db: Database, worker: str, batch: Sequence[Finished], *, wait: bool = False
+    conn: Connection,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    *,
+    wait: bool = False,
+    ttl: float | None = None,
 ) -> Committed:
     """Write the outcomes that are still ours, and all that hangs on them, in this transaction.
 
     A row that somebody holds is passed over and reported as skipped; with *wait* (a step's own
-    session, where everything hangs on this one outcome) it is waited for.
+    session, where everything hangs on this one outcome) it is waited for. With *ttl*, the length
+    of a lease in seconds, rows whose next step may run ahead are claimed by the same write.
     """
     answer = Committed()
-    owned = _guard(conn, db, worker, batch, answer, wait)
-    if not owned:
-        return answer
+    simple = all(map(_needs_no_lock, batch))
+    owned = batch if simple else _guard(conn, db, worker, batch, answer, wait)
     plain = [one for one in owned if one.fields]
     if plain:
-        births = _insert_children(conn, db, plain)
-        written = outcomes.write(
-            conn, db, worker, (document(one, **births.get(one.claim.id, {})) for one in plain)
-        )
-        answer.woken.update(queue for queue in written.values() if queue is not None)
+        late = _insert_children(conn, db, plain)
+        if ttl is not None:
+            late |= {one.claim.id: {"ahead": True} for one in plain if one.ahead}
+        written = _write(conn, db, worker, plain, late, wait and len(batch) == 1, ttl or 0.0)
+        if simple and len(written) < len(plain):
+            plain = owned = _part(conn, db, worker, plain, {row[0] for row in written}, answer)
+        answer.woken.update(queue for _, queue, _ in written if queue is not None)
         _settle(conn, db, plain, answer)
+        ahead = {id for id, _, claimed in written if claimed}
+        if ahead:
+            _go_on(conn, db, [one for one in plain if one.claim.id in ahead], answer)
     if len(plain) < len(owned):
         _return(conn, db, worker, [one for one in owned if not one.fields], answer)
     _record(conn, db, worker, owned)
-    answer.done = owned
+    answer.done = list(owned)
     answer.ids = [one.claim.id for one in owned]
     return answer
+
+
+def _write(
+    conn: Connection,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    late: Mapping[int, dict[str, Any]],
+    alone: bool,
+    ttl: float,
+) -> Sequence[tuple[int, str | None, bool]]:
+    """Write outcomes with the columns that are known *late*; *alone* it waits for the row."""
+    if alone:
+        fields = columns(batch[0], **late.get(batch[0].claim.id, {}))
+        return outcomes.write_one(conn, db, worker, fields, ttl)
+    ids = (one.claim.id for one in batch)
+    documents = (document(one, **late.get(one.claim.id, {})) for one in batch)
+    return outcomes.write(conn, db, worker, ids, documents, ttl)
+
+
+def _part(
+    conn: Connection,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    written: set[int],
+    answer: Committed,
+) -> list[Finished]:
+    """Tell what was written from what was passed over: held by somebody, or no longer ours."""
+    missing = [one for one in batch if one.claim.id not in written]
+    seen = outcomes.look(conn, db, [one.claim.id for one in missing])
+    for one in missing:
+        ours = seen.get(one.claim.id) == (worker, one.claim.claim_seq)
+        (answer.skipped if ours else answer.stale).append(one)
+    return [one for one in batch if one.claim.id in written]
+
+
+def _needs_no_lock(one: Finished) -> bool:
+    """Whether the write itself, which is guarded, locks all that this outcome touches.
+
+    What ends locks its parent first; and children may be inserted for an owner only.
+    """
+    if not one.fields or one.kind == "children":
+        return False
+    return not one.ends or one.claim.parent_id is None
 
 
 def _guard(
@@ -132,6 +189,14 @@ def _settle(conn: Connection, db: Database, batch: Sequence[Finished], answer: C
         answer.woken |= children.count(conn, db, barriers)
     for one in batch:
         answer.woken |= one.child_queues
+
+
+def _go_on(conn: Connection, db: Database, batch: Sequence[Finished], answer: Committed) -> None:
+    """Make the claims of the steps that run ahead, with the inboxes as they are now."""
+    mail = inboxes(conn, db, (one.claim.id for one in batch))
+    for one in batch:
+        signals = mail.get(one.claim.id, EMPTY)
+        answer.ahead.append(one.claim.advanced(one.fields["step"], one.state, signals))
 
 
 def _return(

@@ -63,13 +63,28 @@ def cancel(
     Level by level: a level is locked and ended before its children are read, so that nothing that
     is born meanwhile escapes.
     """
-    reason = storable(reason)
     if me is not None and cascade:
-        _refuse_ancestor(conn, db, target, me)
+        seen = lookup.find(conn, db, target)
+        if seen is not None and seen.id in ancestors(conn, db, me):
+            refuse_self([me], me, "cancel")
     row = locked(conn, db, target)
+    return cancel_locked(conn, db, [row.id], reason, cascade=cascade, by=by, me=me)
+
+
+def cancel_locked(
+    conn: Connection,
+    db: Database,
+    level: list[int],
+    reason: str,
+    *,
+    cascade: bool,
+    by: str | None,
+    me: int | None = None,
+) -> tuple[list[int], set[str]]:
+    """Cancel instances that are locked, as their parents are; see ``cancel``."""
+    reason = storable(reason)
     ids: list[int] = []
     queues: set[str] = set()
-    level = [row.id]
     while level:
         refuse_self(level, me, "cancel")
         ended, woken = ending.cancel(conn, db, dict.fromkeys(level, reason))
@@ -109,17 +124,22 @@ def retry(
         with conn.begin_nested():
             answer = control.retry(conn, db, row.id, pending, done)
     except IntegrityError as error:
-        holder = enqueue.holders(conn, db, [row.correlation_key]).get(row.correlation_key)
-        raise DuplicateInstance(
-            f"instance {row.id} cannot be put back: its correlation key {row.correlation_key!r} is"
-            f" held by instance {holder}",
-            holder,
-        ) from error
+        raise duplicate(conn, db, row) from error
     assert answer is not None
     if row.parent_id is not None:
         children.join_round(conn, db, row.parent_id, row.parent_round, 1)
     record(conn, db, "retried", [row], by, reason)
     return {answer[0]} if answer[1] == "runnable" else set()
+
+
+def duplicate(conn: Connection, db: Database, row: Any) -> DuplicateInstance:
+    """Return the error for an ended instance whose key was taken since."""
+    holder = enqueue.holders(conn, db, [row.correlation_key]).get(row.correlation_key)
+    return DuplicateInstance(
+        f"instance {row.id} cannot be put back: its correlation key {row.correlation_key!r} is"
+        f" held by instance {holder}",
+        holder,
+    )
 
 
 def reschedule(
@@ -132,6 +152,7 @@ def reschedule(
     queue: str | None,
     priority: int | None,
     by: str | None = None,
+    reason: str | None = None,
     me: int | None = None,
 ) -> str:
     """Change when, and in which queue and order, a live instance runs; return its queue.
@@ -152,7 +173,7 @@ def reschedule(
     )
     if found is None:
         raise no_target(target)
-    record(conn, db, "rescheduled", [row], by, None)
+    record(conn, db, "rescheduled", [row], by, reason)
     return found
 
 
@@ -181,14 +202,14 @@ def refuse_self(ids: Iterable[int], me: int | None, what: str) -> None:
         raise InvalidInput(f"a step cannot {what} its own instance {me}; return an outcome instead")
 
 
-def _refuse_ancestor(conn: Connection, db: Database, target: int | str, me: int) -> None:
-    """Refuse a cascade that would reach *me*, before anything is locked or ended."""
-    seen = lookup.find(conn, db, target)
-    one = lookup.find(conn, db, me)
-    while seen is not None and one is not None:
-        if one.id == seen.id:
-            refuse_self([me], me, "cancel")
+def ancestors(conn: Connection, db: Database, me: int) -> set[int]:
+    """Return *me*, its parent, that one's parent and so on: whoever's cascade would reach *me*."""
+    found: set[int] = set()
+    one: Any = lookup.find(conn, db, me)
+    while one is not None:
+        found.add(one.id)
         one = None if one.parent_id is None else lookup.find(conn, db, one.parent_id)
+    return found
 
 
 def record(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from datetime import timedelta
+from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import to_json
 
 from gendurable.engine.limits import check_weight
 from gendurable.engine.nouns import Claim, Finished
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
     from gendurable.fsm import FSM
     from gendurable.spawn import Spawn
 
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+#: How many steps of an instance a worker runs ahead, where its class does not say.
+AHEAD = 10
 
 
 def encode(
@@ -114,6 +118,26 @@ def _next(finished: Finished, outcome: Next, max_size: int) -> None:
         fields["priority"] = outcome.priority
     if outcome.queue is not KEEP:
         fields["queue"] = outcome.queue
+    finished.ahead = _goes_on(finished.claim, outcome)
+
+
+def _goes_on(claim: Claim, outcome: Next) -> bool:
+    """Whether this worker may run the next step at once: it could claim it, and has not yet long.
+
+    What a limit concerns takes its turn: whether anybody waits for it is for the claim to judge.
+    """
+    if outcome.run_ahead is False or outcome.delay or outcome.rate_limit is not None:
+        return False
+    if claim.concurrency_key is not None or outcome.concurrency_key not in (KEEP, None):
+        return False
+    if outcome.queue not in (KEEP, claim.queue) or outcome.priority not in (KEEP, claim.priority):
+        return False
+    bound = claim.machine.run_ahead
+    if outcome.run_ahead is True:
+        return True
+    if isinstance(bound, timedelta):
+        return monotonic() - claim.since < bound.total_seconds()
+    return claim.ahead < (AHEAD if bound is None else bound)
 
 
 def _again(finished: Finished, outcome: Retry | Snoozed, max_size: int) -> None:
@@ -135,7 +159,7 @@ def _again(finished: Finished, outcome: Retry | Snoozed, max_size: int) -> None:
 def _await(finished: Finished, outcome: Await, max_size: int) -> None:
     fields = _advance(finished, outcome.then, outcome)
     fields["status"] = "awaiting_signal"
-    fields["awaits"] = outcome.names
+    fields["awaits"] = list(cast("tuple[str, ...]", outcome.names))  # it was made one at birth
     fields["timeout"] = outcome.timeout
 
 
@@ -198,11 +222,21 @@ _ENCODERS: dict[type, Any] = {
 }
 
 
+def columns(finished: Finished, **late: Any) -> dict[str, Any]:
+    """Return what the commit of one outcome takes; *late* columns are known only there."""
+    return {**_fields(finished, late), "state": finished.state, "result": finished.result}
+
+
 def document(finished: Finished, **late: Any) -> str:
-    """Return the JSON object that the commit takes; *late* columns are known only there."""
+    """Return the same as the JSON object that the commit of a batch takes."""
+    fields = _fields(finished, late)
+    result = f',"result":{finished.result}' if finished.result is not None else ""
+    return f'{to_json(fields).decode()[:-1]},"state":{finished.state}{result}}}'
+
+
+def _fields(finished: Finished, late: dict[str, Any]) -> dict[str, Any]:
     claim = finished.claim
     fields = {"id": claim.id, "claim_seq": claim.claim_seq, **finished.fields, **late}
     if claim.adopted:
         fields["fsm_version"] = claim.fsm_version
-    result = f',"result":{finished.result}' if finished.result is not None else ""
-    return f'{_dumps(fields)[:-1]},"state":{finished.state}{result}}}'
+    return fields

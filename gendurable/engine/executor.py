@@ -9,6 +9,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gendurable.engine.nouns import Claim, Finished
+from gendurable.engine.probes import Probe, surrounded
 from gendurable.engine.scope import Scope
 from gendurable.engine.trip import Calls, Trip
 
@@ -30,6 +31,8 @@ class Binding(Protocol):
     name: str
     #: What fits into the bucket of each rate, by name, as far as this process knows.
     bursts: dict[str, int]
+    #: Who watches executions from within.
+    probes: tuple[Probe, ...]
 
     def open_session(self) -> Session:
         """Open the session of a sync step."""
@@ -50,6 +53,8 @@ class Hooks:
 
     stopping: Callable[[Claim], bool]
     heartbeat: Callable[[Claim], None]
+    #: The lease of a claim that a commit makes anew; None: no step runs ahead here.
+    ttl: float | None = None
 
 
 class Executor:
@@ -62,18 +67,22 @@ class Executor:
 
     def run(self, claim: Claim) -> Finished:
         """Run the step that *claim* stands at, in this thread."""
-        return _drive(self._trip(claim, False).run())
+        return _drive(self._calls(claim, False))
 
     async def run_async(self, claim: Claim) -> Finished:
         """Run an async step on this event loop."""
-        return await _drive_async(self._trip(claim, True).run())
+        return await _drive_async(self._calls(claim, True))
 
     def recover(self, claim: Claim, error: BaseException) -> Finished:
         """Let ``handle`` answer for an error from outside the step: a timeout, a refusal."""
-        return _drive(self._trip(claim, False).recover(error))
+        return _drive(self._calls(claim, False, error))
 
-    def _trip(self, claim: Claim, is_async: bool) -> Trip:
-        return Trip(Scope(self._binding, claim, self._worker, self._hooks, is_async))
+    def _calls(self, claim: Claim, is_async: bool, error: BaseException | None = None) -> Calls:
+        scope = Scope(self._binding, claim, self._worker, self._hooks, is_async)
+        trip = Trip(scope)
+        calls = trip.run() if error is None else trip.recover(error)
+        probes = self._binding.probes
+        return surrounded(calls, scope, probes) if probes else calls
 
 
 def _drive(trip: Calls) -> Finished:
@@ -88,7 +97,7 @@ def _drive(trip: Calls) -> Finished:
             return finished
         try:
             value = call()
-            if isawaitable(value):  # an upgrade has led from a sync step to an async one
+            if isinstance(value, Awaitable):  # an upgrade has led from a sync step to an async one
                 value = asyncio.run(_wait_for(value))
             send = trip.send
         except BaseException as error:

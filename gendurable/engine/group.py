@@ -27,7 +27,14 @@ LOCK_NOT_AVAILABLE = "55P03"
 TRIES = 8
 
 
-def commit_group(engine: Engine, db: Database, worker: str, batch: Sequence[Finished]) -> Committed:
+def commit_group(
+    engine: Engine,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    *,
+    ttl: float | None = None,
+) -> Committed:
     """Commit a batch in as few transactions as it allows.
 
     Outcomes whose children bear correlation keys go one by one, since their insert may wait for
@@ -39,44 +46,53 @@ def commit_group(engine: Engine, db: Database, worker: str, batch: Sequence[Fini
     answer = Committed()
     plain = [one for one in batch if not one.keyed]
     if plain:
-        answer.add(_isolate(engine, db, worker, plain))
+        answer.add(_isolate(engine, db, worker, plain, ttl))
     for one in batch:
         if one.keyed:
-            answer.add(_patiently(engine, db, worker, [one], wait_parents=False))
+            answer.add(_patiently(engine, db, worker, [one], ttl, wait_parents=False))
     return answer
 
 
 def commit_after_parents(
-    engine: Engine, db: Database, worker: str, batch: Sequence[Finished]
+    engine: Engine,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    *,
+    ttl: float | None = None,
 ) -> Committed:
     """Commit outcomes whose parents were held: wait for those, but not for long.
 
     Without the wait the committers of one large fan-out would fall apart into single rows.
     """
-    return _patiently(engine, db, worker, batch, wait_parents=True)
+    return _patiently(engine, db, worker, batch, ttl, wait_parents=True)
 
 
-def _isolate(engine: Engine, db: Database, worker: str, batch: Sequence[Finished]) -> Committed:
+def _isolate(
+    engine: Engine, db: Database, worker: str, batch: Sequence[Finished], ttl: float | None
+) -> Committed:
     """Commit *batch*, halving it until a refused outcome stands alone."""
     try:
-        return _transact(engine, db, worker, batch)
+        return _transact(engine, db, worker, batch, ttl)
     except DBAPIError as error:
         if not is_refusal(error):
             raise
         if len(batch) == 1:
             return Committed(refused=[(batch[0], error)])
     middle = len(batch) // 2
-    answer = _isolate(engine, db, worker, batch[:middle])
-    answer.add(_isolate(engine, db, worker, batch[middle:]))
+    answer = _isolate(engine, db, worker, batch[:middle], ttl)
+    answer.add(_isolate(engine, db, worker, batch[middle:], ttl))
     return answer
 
 
-def _transact(engine: Engine, db: Database, worker: str, batch: Sequence[Finished]) -> Committed:
+def _transact(
+    engine: Engine, db: Database, worker: str, batch: Sequence[Finished], ttl: float | None
+) -> Committed:
     """Run one transaction, again after a deadlock or a lost race."""
     for attempt in range(TRIES):
         try:
             with engine.begin() as conn:
-                return commit(conn, db, worker, batch)
+                return commit(conn, db, worker, batch, ttl=ttl)
         except DBAPIError as error:
             if not is_transient(error) or attempt == TRIES - 1:
                 raise
@@ -89,6 +105,7 @@ def _patiently(
     db: Database,
     worker: str,
     batch: Sequence[Finished],
+    ttl: float | None,
     *,
     wait_parents: bool,
 ) -> Committed:
@@ -99,7 +116,7 @@ def _patiently(
             if wait_parents:
                 parents = {one.claim.parent_id for one in batch if one.claim.parent_id}
                 outcomes.lock(conn, db, parents, wait=True)
-            return commit(conn, db, worker, batch)
+            return commit(conn, db, worker, batch, ttl=ttl)
     except DBAPIError as error:
         if sqlstate(error) == LOCK_NOT_AVAILABLE or is_transient(error):
             return Committed(
@@ -110,4 +127,4 @@ def _patiently(
             raise
         if len(batch) == 1:
             return Committed(refused=[(batch[0], error)])
-    return _isolate(engine, db, worker, batch)
+    return _isolate(engine, db, worker, batch, ttl)

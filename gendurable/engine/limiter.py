@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 #: Where a claimed row has what is judged here.
 ID, PRIORITY, KEY, RATE, WEIGHT, DUE = 0, 10, 19, 20, 21, 22
-STARTED, WON = 23, 24
-#: Behind a locked row that was not met by the claim itself: not started, no lock, no next due.
-FETCHED = (False, None, None)
+STARTED, WON, MAIL = 23, 24, 25
+#: Behind a locked row that was not met by the claim itself: not started, no lock, perhaps mail.
+FETCHED = (False, None, True, None)
 #: How soon to look at a bucket whose head could not be judged here.
 UNJUDGED = 20_000
 #: How many of the first due rows are marked at once: a few, and if that helps, many.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gendurable.errors import GenDurableError, InvalidInput, UnknownLimit
+from gendurable.queries import buckets
 from gendurable.queries import limits as query
 from gendurable.settings import ConcurrencyLimit, RateLimit
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from gendurable.queries.statement import Database
     from gendurable.settings import Settings
     from gendurable.spawn import Spawn
+
+#: How many idle buckets are looked at in one turn.
+BATCH = 1_000
 
 #: The kinds of limits, and the values that each takes.
 KINDS: Mapping[type[ConcurrencyLimit | RateLimit], str] = {
@@ -98,6 +102,19 @@ def bursts(conn: Connection, db: Database, settings: Settings) -> dict[str, int]
             known.add(name)
             found[name] = burst
     return found
+
+
+def forget(conn: Connection, db: Database) -> None:
+    """Drop buckets that have long been full again: a bucket that is not there is full."""
+    buckets.forget(conn, db, BATCH)
+
+
+def width(conn: Connection, db: Database, key: str) -> int:
+    """Return how many rows of *key* may execute at once."""
+    for one in stored(conn, db):  # an override comes before what it overrides
+        if one.name == name_of(key) and isinstance(one.limit, ConcurrencyLimit):
+            return one.limit.limit
+    return 1
 
 
 def check(conn: Connection, db: Database, settings: Settings, spawns: Iterable[Spawn]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ class Claim:
 
     __slots__ = (
         "adopted",
+        "ahead",
         "attempt",
         "awaits",
         "claim_seq",
@@ -39,6 +42,7 @@ class Claim:
         "recovered",
         "round",
         "signals",
+        "since",
         "state",
         "step",
         "timed_out",
@@ -73,6 +77,8 @@ class Claim:
     machine: Machine
     adopted: bool  # an older version's row, upgraded: its commit writes the version too
     recovered: bool  # ``handle`` has had its word on this execution
+    since: float  # on this process's clock: when it was claimed from the queue
+    ahead: int  # how many steps have been run ahead since then
 
     def __init__(self, row: Any, signals: Signals, machine: Machine) -> None:
         (
@@ -106,6 +112,21 @@ class Claim:
         self.machine = machine
         self.adopted = False
         self.recovered = False
+        self.since = monotonic()
+        self.ahead = 0
+
+    def advanced(self, step: str, state: str, signals: Signals) -> Claim:
+        """Return the next claim of the row, which the commit of this one's outcome has made."""
+        new = copy(self)
+        new.step, new.state, new.signals = step, state, signals
+        new.claim_seq += 1
+        new.visit += 1
+        new.attempt = new.crashes = 0
+        new.awaits = None
+        new.timed_out = new.adopted = new.recovered = False
+        new.rate_limit, new.weight = None, 1
+        new.ahead += 1
+        return new
 
     @property
     def spent(self) -> bool:
@@ -156,6 +177,7 @@ class Finished:
     duration: float = 0.0  # seconds
     entry: dict[str, Any] | None = None  # for the history
     committed: Committed | None = None  # set when the session of the step committed it
+    ahead: bool = False  # its commit may claim the row anew, for the next step
 
     @property
     def ends(self) -> bool:
@@ -174,6 +196,7 @@ class Committed:
     parent_skipped: list[Finished] = field(default_factory=list)  # only the parent is
     refused: list[tuple[Finished, BaseException]] = field(default_factory=list)
     woken: set[str] = field(default_factory=set)  # queues that have new work
+    ahead: list[Claim] = field(default_factory=list)  # claims that the commit itself has made
 
     def add(self, other: Committed) -> None:
         """Take in what another commit did."""
@@ -184,3 +207,4 @@ class Committed:
         self.parent_skipped += other.parent_skipped
         self.refused += other.refused
         self.woken |= other.woken
+        self.ahead += other.ahead

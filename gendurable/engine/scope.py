@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from gendurable.engine.executor import Binding, Hooks
     from gendurable.engine.nouns import Claim, Committed, Finished
 
+LEVEL = "ISOLATION LEVEL READ COMMITTED"
+#: PQTRANS_IDLE and PGRES_COMMAND_OK of libpq.
+IDLE, COMMAND_OK = 0, 1
+
 
 class Scope:
     """One execution of one step, as far as it reaches beyond its own object."""
@@ -115,18 +119,23 @@ class Scope:
     def _commit(self, session: Session, finished: Finished) -> Committed:
         session.flush()
         conn = session.connection()
-        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True)
+        ttl = None if self.stopping else self._hooks.ttl
+        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True, ttl=ttl)
         if committed.done:
             session.commit()
         session.close()
         return committed
 
     def _guarded(self, session: Session) -> Session:
-        event.listen(session, "after_begin", self._begun)
-        event.listen(session, "before_commit", self._refuse)
+        """Watch over *session*: a session of ours finds its scope, one of the user's is told."""
+        if isinstance(session, StepSession):
+            session.scope = self
+        else:
+            event.listen(session, "after_begin", self.begun)
+            event.listen(session, "before_commit", self.refuse)
         return session
 
-    def _begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
+    def begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
         """At every begin, since a rollback of the author's undoes what the first one set."""
         self._conn = conn
         driver: Any = conn.connection.driver_connection
@@ -136,13 +145,14 @@ class Scope:
                 " outcome of the step: give it an engine with another isolation level"
             )
         name = leases.session_name(self.durable.db, self.claim.id, self.claim.claim_seq)
-        conn.exec_driver_sql(
-            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
-            f" SET LOCAL application_name TO '{name}'",
-            execution_options={"no_parameters": True},
-        )
+        mine = f"SET LOCAL application_name TO '{name}'"
+        if not (self._async is None and _begin(driver, f"BEGIN {LEVEL}; {mine}")):
+            conn.exec_driver_sql(
+                f"SET TRANSACTION {LEVEL}; {mine}", execution_options={"no_parameters": True}
+            )
 
-    def _refuse(self, session: Session) -> None:
+    def refuse(self, session: Session) -> None:
+        """Refuse a commit that is not that of the outcome."""
         if not self._closing and not session.in_nested_transaction():
             raise RuntimeError(
                 "the session of a step commits with its outcome: return one instead of calling"
@@ -161,6 +171,34 @@ class Scope:
             Child(id, fsm, step, Status(status), state, result, error, in_round)
             for id, fsm, step, status, state, result, error, in_round in rows
         ]
+
+
+class StepSession(Session):
+    """The session of a step, unless the binding has a factory: listened to once for all."""
+
+    scope: Scope | None = None
+
+
+@event.listens_for(StepSession, "after_begin")
+def _begun(session: StepSession, transaction: SessionTransaction, conn: Connection) -> None:
+    if session.scope is not None:
+        session.scope.begun(session, transaction, conn)
+
+
+@event.listens_for(StepSession, "before_commit")
+def _refuse(session: StepSession) -> None:
+    if session.scope is not None:
+        session.scope.refuse(session)
+
+
+def _begin(driver: Any, statements: str) -> bool:
+    """Begin a transaction with what it has to begin with, in one round trip; say if that worked.
+
+    The driver would send its own BEGIN with the first statement, and finds that it need not.
+    """
+    if driver.info.transaction_status != IDLE:
+        return False
+    return bool(driver.pgconn.exec_(statements.encode()).status == COMMAND_OK)
 
 
 async def _close(session: AsyncSession) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
 
 from gendurable.errors import InvalidOutcome, StateError
 from gendurable.state import dump_json, dump_state
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 #: Rows that one statement takes.
 CHUNK = 10_000
-
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def encode_row(spawn: Spawn, max_size: int) -> str:
@@ -49,7 +48,7 @@ def encode_row(spawn: Spawn, max_size: int) -> str:
     if spawn.headers:
         headers = f',"headers":{dump_json(spawn.headers, "headers", max_size=max_size)}'
     state = dump_state(spawn.obj, max_size=max_size)
-    return f'{_dumps(fields)[:-1]},"state":{state}{headers}}}'
+    return f'{to_json(fields).decode()[:-1]},"state":{state}{headers}}}'
 
 
 def in_key_order(spawns: Sequence[Spawn]) -> Sequence[int]:

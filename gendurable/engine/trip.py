@@ -20,6 +20,7 @@ from gendurable.engine import current, faults
 from gendurable.engine.claim import EMPTY
 from gendurable.engine.encode import encode, failed_fields
 from gendurable.engine.nouns import Claim, Finished
+from gendurable.engine.probes import stamped_children
 from gendurable.engine.record import history_entry, say
 from gendurable.engine.scope import Scope
 from gendurable.errors import LeaseLost
@@ -123,7 +124,7 @@ class Trip:
         finished = encode(
             self._claim,
             obj,
-            outcome,
+            stamped_children(outcome, self._binding.probes),
             awaited=[one.id for one in self._awaited],
             max_size=self._binding.settings.max_size,
             bursts=self._binding.bursts,
@@ -216,13 +217,18 @@ class Trip:
         if finished.error is not None:
             say(finished)
         if events.step_stop.receivers:
-            self._tell(events.step_stop, kind=finished.kind, duration=finished.duration)
+            self._tell(
+                events.step_stop,
+                kind=finished.kind,
+                duration=finished.duration,
+                error=finished.error,
+            )
         return finished
 
     def _tell(self, event: Any, **fields: Any) -> None:
         claim = self._claim
-        identity = {"id": claim.id, "fsm": claim.fsm, "step": claim.step, "attempt": claim.attempt}
-        events.emit(event, self._binding.name, **identity, **fields)
+        fields |= {"id": claim.id, "fsm": claim.fsm, "step": claim.step, "attempt": claim.attempt}
+        events.emit(event, self._binding.name, queue=claim.queue, **fields)
 
 
 def _load(claim: Claim) -> FSM:

@@ -4,6 +4,7 @@ from gendurable.models.base import NOW, SCHEMA, STATUS, Base
 from gendurable.models.instance import Instance
 from gendurable.models.limit import Bucket, Limit
 from gendurable.models.node import Installation, Node
+from gendurable.models.pause import Pause
 from gendurable.models.signal import StoredSignal
 from gendurable.models.transition import Transition
 
@@ -17,6 +18,7 @@ __all__ = [
     "Instance",
     "Limit",
     "Node",
+    "Pause",
     "StoredSignal",
     "Transition",
 ]

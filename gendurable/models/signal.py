@@ -39,6 +39,8 @@ class StoredSignal(Base):
     dedup_key: Mapped[str | None] = mapped_column(Text)
     inserted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
     consumed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    #: What the sender's tracer sends along.
+    headers: Mapped[Any | None] = mapped_column(JSONB)
 
     __table_args__ = (
         CheckConstraint("octet_length(name) BETWEEN 1 AND 512", name="signals_name_size"),

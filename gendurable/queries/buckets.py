@@ -37,7 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from gendurable.models import Bucket, Limit
-from gendurable.queries.parts import CLAIM_COLUMNS, NOW, RUNNABLE, among, instances
+from gendurable.queries.parts import CLAIM_COLUMNS, NOW, RUNNABLE, among, instances, is_open
 from gendurable.queries.statement import Database, Statement, document, records
 
 limits = cast(Table, Limit.__table__)
@@ -228,6 +228,7 @@ _head = (
 _heads = (
     select(_lanes.c.key, _lanes.c.queue, _head.c.id)
     .select_from(_lanes.join(_for_lane, true()).join(_head, true()))
+    .where(is_open(_lanes.c.queue))
     .cte("heads")
 )
 _let_in = update(instances).where(among(select(_heads.c.id))).values(blocked=null()).cte("let_in")

@@ -106,6 +106,7 @@ JOIN_ROUND = Statement(
     )
     .values(
         children_pending=instances.c.children_pending + bindparam("more", type_=Integer),
+        children_done=instances.c.children_done - bindparam("undone", type_=Integer),
         updated_at=NOW,
     ),
 )
@@ -141,9 +142,15 @@ def page(conn: Connection, db: Database, parent: int, after: int, limit: int) ->
     return db.rows(conn, CHILDREN, {"parent": parent, "after": after, "up_to": limit})
 
 
-def join_round(conn: Connection, db: Database, parent: int, in_round: int, more: int) -> None:
-    """Raise the barrier of *parent* by *more* children, if it is parked on that round."""
-    db.run(conn, JOIN_ROUND, {"parent": parent, "in_round": in_round, "more": more})
+def join_round(
+    conn: Connection, db: Database, parent: int, in_round: int, more: int, undone: int = 0
+) -> None:
+    """Raise the barrier of *parent* by *more* children, if it is parked on that round.
+
+    *undone* of them had counted as done, and do so no longer.
+    """
+    parameters = {"parent": parent, "in_round": in_round, "more": more, "undone": undone}
+    db.run(conn, JOIN_ROUND, parameters)
 
 
 def recount(conn: Connection, db: Database, parent: int, in_round: int) -> tuple[int, int]:

@@ -35,7 +35,9 @@ from gendurable.queries.parts import (
     WORKER,
     among,
     instances,
+    is_open,
     lanes,
+    signals,
 )
 from gendurable.queries.statement import Database, Statement, document, records, seconds
 
@@ -43,7 +45,8 @@ _queue = bindparam("in_queue", type_=Text)
 _limit = bindparam("up_to", type_=BigInteger)
 _in_queue = and_(instances.c.queue == _queue, CLAIMABLE)
 
-_lanes = lanes(_in_queue)
+# A queue that is held has no first priority, and so nothing to claim and nothing due.
+_lanes = lanes(_in_queue, is_open(_queue))
 
 _head = (
     select(*CLAIM_COLUMNS)
@@ -98,9 +101,18 @@ _won = case(
 )
 _found = _due.outerjoin(_claimed, _claimed.c.id == _due.c.id)
 
+# With a LIMIT, or the planner might hash all signals there are.
+_letter = (
+    select(signals.c.id)
+    .where(signals.c.target_id == _due.c.id)
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
+
 #: Claim the most urgent due rows of a queue that no limit concerns, and lock those that one does.
 #:
-#: Index   instances_claim: one descent a priority in use, then in order; nothing is sorted
+#: Index   instances_claim: one descent a priority in use, then in order; nothing is sorted;
+#:         signals_target, for whether anything lies in an inbox: most are empty
 #: Locks   NO KEY UPDATE, SKIP LOCKED: no more than it returns, waits for nobody
 #: Race    a row changed since the snapshot: re-evaluated under the lock, joined by id; of two
 #:         claims that meet one key, the first has its lock, and the other leaves the key alone
@@ -113,6 +125,7 @@ CLAIM = Statement(
         *_due.c,
         _claimed.c.id.isnot(None).label("started"),
         _won.label("won"),
+        _letter.isnot(None).label("mail"),
         case((_due.c.id.is_(None), _next_due), else_=null()).label("next_due"),
     )
     .select_from(_one.outerjoin(_found, true()))

@@ -25,15 +25,16 @@ from sqlalchemy import (
 )
 
 from gendurable.models import Bucket, Limit
-from gendurable.queries.parts import CLAIMABLE, EXECUTING, NOW, instances, lanes
+from gendurable.queries.parts import CLAIMABLE, EXECUTING, NOW, instances, is_open, lanes
 from gendurable.queries.statement import Database, Statement
 
 limits = cast(Table, Limit.__table__)
 buckets = cast(Table, Bucket.__table__)
 
 _limit = bindparam("up_to", type_=BigInteger)
-_in_queue = and_(instances.c.queue == bindparam("in_queue", type_=Text), CLAIMABLE)
-_lanes = lanes(_in_queue)
+_queue = bindparam("in_queue", type_=Text)
+_in_queue = and_(instances.c.queue == _queue, CLAIMABLE)
+_lanes = lanes(_in_queue, is_open(_queue))
 _head = (
     select(instances.c.id, instances.c.concurrency_key, instances.c.rate_limit)
     .where(_in_queue, instances.c.priority == _lanes.c.priority, instances.c.eligible_at <= NOW)

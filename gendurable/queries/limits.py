@@ -28,7 +28,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gendurable.models import Limit
-from gendurable.queries.parts import CLAIM_COLUMNS, EXECUTING, NOW, RUNNABLE, among, instances
+from gendurable.queries.parts import (
+    CLAIM_COLUMNS,
+    EXECUTING,
+    NOW,
+    RUNNABLE,
+    among,
+    instances,
+    is_open,
+)
 from gendurable.queries.statement import Database, Statement, document, records
 
 limits = cast(Table, Limit.__table__)
@@ -146,7 +154,7 @@ _head = (
 _heads = (
     select(_lanes.c.key, _lanes.c.queue, _head.c.id)
     .select_from(_lanes.outerjoin(_head, true()))
-    .where(_lanes.c.queue.isnot(None))
+    .where(_lanes.c.queue.isnot(None), is_open(_lanes.c.queue))
     .cte("heads")
 )
 _let_in = update(instances).where(among(select(_heads.c.id))).values(blocked=null()).cte("let_in")

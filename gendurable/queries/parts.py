@@ -16,6 +16,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal_column,
     select,
@@ -24,13 +25,14 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import null
 
 from gendurable.lifecycle import LIVE, TERMINAL, Status
-from gendurable.models import NOW, Instance, StoredSignal, Transition
+from gendurable.models import NOW, Instance, Pause, StoredSignal, Transition
 
 instances = cast(Table, Instance.__table__)
 signals = cast(Table, StoredSignal.__table__)
 transitions = cast(Table, Transition.__table__)
+pauses = cast(Table, Pause.__table__)
 
-__all__ = ["NOW", "instances", "signals", "transitions"]
+__all__ = ["NOW", "instances", "pauses", "signals", "transitions"]
 
 
 def literal(status: Status) -> ColumnElement[Any]:
@@ -96,6 +98,11 @@ IDS = bindparam("ids", type_=ARRAY(BigInteger))
 WORKER = bindparam("worker", type_=instances.c.locked_by.type)
 
 
+def is_open(queue: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether nobody holds *queue*: a descent of a tiny index, once a statement for a parameter."""
+    return ~exists().where(pauses.c.queue == queue, pauses.c.resumed_at.is_(None))
+
+
 def owned(
     claim_seq: ColumnElement[Any], worker: ColumnElement[Any] = WORKER
 ) -> ColumnElement[bool]:
@@ -119,10 +126,18 @@ def among(ids: Select[tuple[int]]) -> ColumnElement[bool]:
     return instances.c.id == func.any(func.array(ids.scalar_subquery()))
 
 
-def lanes(in_queue: ColumnElement[bool]) -> CTE:
-    """A loose index scan: from one priority in use to the next, however many rows bear each."""
+def lanes(in_queue: ColumnElement[bool], begins: ColumnElement[bool]) -> CTE:
+    """A loose index scan: from one priority in use to the next, however many rows bear each.
+
+    It has a first one only if *begins* holds, and else finds nothing.
+    """
     one: ColumnElement[int] = literal_column("1")
-    first = select(instances.c.priority).where(in_queue).order_by(instances.c.priority).limit(one)
+    first = (
+        select(instances.c.priority)
+        .where(in_queue, begins)
+        .order_by(instances.c.priority)
+        .limit(one)
+    )
     steps = select(first.scalar_subquery().label("priority")).cte("lanes", recursive=True)
     following = (
         select(instances.c.priority)

@@ -53,6 +53,19 @@ INBOXES = Statement(
     .order_by(signals.c.id),
 )
 
+#: Read what the senders of some signals have sent along with them.
+#:
+#: Index   signals_pkey
+#: Locks   none
+#: Race    none: it is written once
+#: Why     only tracers ask; an inbox is read without it
+SENDERS = Statement(
+    "signals.senders",
+    select(signals.c.headers.cast(Text))
+    .where(signals.c.id == func.any(IDS), signals.c.headers.isnot(None))
+    .order_by(signals.c.id),
+)
+
 _name = bindparam("signal", type_=Text)
 _WOKEN: dict[str, Any] = {
     "status": RUNNABLE,
@@ -79,12 +92,13 @@ def _deliver(name: str, found: Any) -> Statement:
     stored = (
         insert(signals)
         .from_select(
-            ["target_id", "name", "payload", "dedup_key"],
+            ["target_id", "name", "payload", "dedup_key", "headers"],
             select(
                 target.c.id,
                 _name,
                 bindparam("body", type_=JSONB),
                 bindparam("dedup", type_=Text),
+                bindparam("word", type_=JSONB),
             ),
         )
         .on_conflict_do_nothing(
@@ -185,6 +199,11 @@ def inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> Sequence[Any]
     return db.rows(conn, INBOXES, {"ids": array(ids)})
 
 
+def senders(conn: Connection, db: Database, ids: Iterable[int]) -> list[str]:
+    """Return, as JSON texts, what went along with the signals that have these *ids*."""
+    return [word for (word,) in db.rows(conn, SENDERS, {"ids": array(ids)})]
+
+
 def deliver(
     conn: Connection,
     db: Database,
@@ -192,13 +211,20 @@ def deliver(
     name: str,
     payload: str,
     dedup_key: str | None,
+    word: str | None = None,
 ) -> tuple[bool, str | None] | None:
-    """Store a signal for *target* (an id or a key).
+    """Store a signal for *target* (an id or a key), and the *word* that goes along with it.
 
     Returns whether it was stored and the queue that it woke, or None if no live instance answers.
     """
     statement = DELIVER if isinstance(target, int) else DELIVER_BY_KEY
-    parameters = {"target": target, "signal": name, "body": payload, "dedup": dedup_key}
+    parameters = {
+        "target": target,
+        "signal": name,
+        "body": payload,
+        "dedup": dedup_key,
+        "word": word,
+    }
     rows = db.rows(conn, statement, parameters)
     return (rows[0][1], rows[0][2]) if rows else None
 

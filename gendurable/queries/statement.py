@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,13 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.expression import ClauseElement, bindparam, column
 from sqlalchemy.types import TypeEngine
 
-from gendurable.models import SCHEMA
+from gendurable.models import SCHEMA, Base
 
 _DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
+_PREPARER = _DIALECT.identifier_preparer
+
+#: A column that is named as it is called anyway.
+_SAME_NAME = re.compile(r"\b(\w+\.(\w+)) AS \2\b(?!\.)")
 
 
 class Statement:
@@ -31,7 +36,10 @@ class Statement:
         self.element = element
 
     def sql(self, schema: str = SCHEMA) -> str:
-        """Return the statement's text for *schema*, with ``%(name)s`` parameters."""
+        """Return the statement's text for *schema*, with ``%(name)s`` parameters.
+
+        The driver parses a text anew at each execution if it is longer than 4,096 bytes.
+        """
         assert isinstance(self.element, ClauseElement)
         compiled = self.element.compile(
             dialect=_DIALECT,
@@ -39,7 +47,11 @@ class Statement:
             render_schema_translate=True,
             compile_kwargs={"literal_binds": False},
         )
-        return str(compiled)
+        text = str(compiled)
+        for table in Base.metadata.sorted_tables:  # a column's table needs no schema
+            name = _PREPARER.quote_schema(schema) + "." + _PREPARER.quote(table.name) + "."
+            text = text.replace(name, _PREPARER.quote(table.name) + ".")
+        return _SAME_NAME.sub(r"\1", text)
 
 
 class Database:

@@ -135,7 +135,7 @@ class Claimer:
         self._hands.take(claimed.claims)
         now = monotonic()
         self._plan(queue, claimed, demand + ahead, now)
-        pool.slots.offer([_run(one, now) for one in claimed.claims])
+        pool.slots.offer([Run.of(one, now) for one in claimed.claims])
         queue.crowded = claimed.crowded
         if claimed.look or claimed.timer:
             self._gates.look(claimed.look, timer=claimed.timer)
@@ -215,10 +215,3 @@ class Claimer:
             held=pool.slots.busy,
             slots=pool.slots.count,
         )
-
-
-def _run(claim: Claim, now: float) -> Run:
-    step = claim.step_spec
-    if step is None:
-        return Run(claim, now)
-    return Run(claim, now, is_async=step.is_async, limit=step.step_timeout)

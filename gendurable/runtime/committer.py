@@ -17,7 +17,7 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from gendurable import events
-from gendurable.engine.nouns import Committed, Finished
+from gendurable.engine.nouns import Claim, Committed, Finished
 from gendurable.runtime.hands import Hands
 from gendurable.runtime.loop import Daemon, Outage
 
@@ -44,6 +44,9 @@ class Owner(Protocol):
 
     def recover(self, finished: Finished, error: BaseException) -> None:
         """The database refuses this outcome: ``handle`` has the word."""
+
+    def go_on(self, claims: list[Claim]) -> None:
+        """These commits have claimed their rows anew: their next steps are to run at once."""
 
     def doubt(self) -> None:
         """An answer to COMMIT was lost: rows may bear our name that we do not hold."""
@@ -134,6 +137,7 @@ class Committer:
                 settled.add(one.committed)
             elif one.kind == "lost":
                 settled.stale.append(one)
+                self._owner.doubt()  # if it was committed after all, it may have run ahead
             else:
                 fresh.append(one)
         self._settle(settled)
@@ -183,6 +187,8 @@ class Committer:
         """Let go of what was committed or lost, and tell whom it concerns."""
         settled = answer.done + answer.stale
         news = answer.woken
+        if answer.ahead:
+            self._owner.go_on(answer.ahead)  # before the old claims are let go of: see `doubt`
         for one in settled:
             self._hands.drop(one.claim)
             self._rows.forget(one)

@@ -60,11 +60,11 @@ class Crew:
         self._settled: SimpleQueue[None] = SimpleQueue()
         outage, hands = self.outage, self.hands
 
-        group = partial(commit_group, binding.engine, binding.db, worker)
-        behind = partial(commit_after_parents, binding.engine, binding.db, worker)
+        group = partial(commit_group, binding.engine, binding.db, worker, ttl=self._ttl)
+        behind = partial(commit_after_parents, binding.engine, binding.db, worker, ttl=self._ttl)
         self._committer = Committer(self, hands, group, behind, outage)
         self.overtime = Overtime(self.exchange, exhausted, settings.slots, outage)
-        executor = Executor(binding, worker, Hooks(hands.stopping, self._heartbeat))
+        executor = Executor(binding, worker, Hooks(hands.stopping, self._heartbeat, self._ttl))
         steps = Steps(executor, hands, self.overtime, self._committer.put)
         self._tasks = Tasks(outage.name, steps)
         self._pools = {
@@ -177,6 +177,16 @@ class Crew:
         run = Run(finished.claim, monotonic())
         run.error = error
         self._pools[finished.claim.queue].slots.insert(run)
+
+    def go_on(self, claims: list[Claim]) -> None:
+        """Run the next steps of rows that their own commits have claimed, before what waits."""
+        self.hands.take(claims)
+        if self.hands.draining:
+            self._try_give_back(claims, started=False)
+            return
+        now = monotonic()
+        for claim in claims:
+            self._pools[claim.queue].slots.insert(Run.of(claim, now))
 
     def doubt(self) -> None:
         """An answer to COMMIT was lost: rows may bear our name that we do not hold."""

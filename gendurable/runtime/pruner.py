@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gendurable import events
-from gendurable.engine import leases, retention
+from gendurable.engine import leases, limits, retention
 from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Pruner:
         with binding.engine.begin() as conn:
             swept, held = retention.sweep(conn, binding.db, settings.retention, settings.batch)
             leases.forget(conn, binding.db)
+            limits.forget(conn, binding.db)
         if swept:
             events.emit(events.gc_swept, binding.name, count=swept)
         if held:

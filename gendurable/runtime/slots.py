@@ -32,6 +32,14 @@ class Run:
         self.error: BaseException | None = None
         self._open = None if limit is None else Lock()
 
+    @classmethod
+    def of(cls, claim: Claim, now: float) -> Run:
+        """Return the run of a claim that was made *now*, as its step asks for."""
+        step = claim.step_spec
+        if step is None:
+            return cls(claim, now)
+        return cls(claim, now, is_async=step.is_async, limit=step.step_timeout)
+
     def close(self) -> bool:
         """Whether the caller is the first to say that this run, if it is limited, is over."""
         return self._open is None or self._open.acquire(blocking=False)

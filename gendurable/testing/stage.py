@@ -29,11 +29,12 @@ def staged(durable: Any, session: Place) -> Iterator[Any]:
     with connected(durable, session) as conn, _restored(conn):
         stand_ins = {
             "engine": _Savepoints(conn),
+            "single": _Savepoints(conn),
             "notifier": _Silence(),
             "open_session": _sessions(durable.open_session, conn),
             "open_async_session": _no_async_session,
         }
-        originals = {name: vars(durable)[name] for name in ("engine", "notifier")}
+        originals = {name: vars(durable)[name] for name in ("engine", "single", "notifier")}
         vars(durable).update(stand_ins)
         try:
             yield durable

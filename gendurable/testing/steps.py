@@ -155,5 +155,6 @@ def _claim(machine: Machine, step: Step, attempt: int) -> Claim:
     claim.machine, claim.fsm, claim.fsm_version = machine, machine.name, machine.version
     claim.step, claim.attempt = step.name, attempt
     claim.adopted = claim.recovered = False
+    claim.ahead, claim.since = 0, 0.0
     claim.id, claim.visit, claim.round, claim.claim_seq, claim.weight = 1, 0, 0, 1, 1
     return claim

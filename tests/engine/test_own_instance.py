@@ -15,6 +15,10 @@ from tests.engine.script import Note, Scripted
 CALLS = {
     "cancel": lambda durable, me, **kw: durable.cancel(me, "no", **kw),
     "cascade": lambda durable, me, **kw: durable.cancel(me, "no", cascade=True, **kw),
+    "pause": lambda durable, me, **kw: durable.pause(me, **kw),
+    "resume": lambda durable, me, **kw: durable.resume(me, **kw),
+    "rewind": lambda durable, me, **kw: durable.rewind(me, to="then", **kw),
+    "patch": lambda durable, me, **kw: durable.patch_state(me, {"count": 1}, **kw),
     "retry": lambda durable, me, **kw: durable.retry(me, **kw),
     "children": lambda durable, me, **kw: durable.schedule_children(me, [Scripted()], **kw),
 }

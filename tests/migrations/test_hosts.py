@@ -23,8 +23,8 @@ from tests.migrations.host import Host
 
 NAMING = {"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s", "fk": "fk_x"}
 
-UP = f"migrations.upgrade(op, to='{migrations.head()}')"
-DOWN = f"migrations.downgrade(op, since='{migrations.head()}')"
+UP = f"migrations.upgrade(op, to={migrations.head()!r})"
+DOWN = f"migrations.downgrade(op, since={migrations.head()!r})"
 
 
 @pytest.fixture

@@ -54,6 +54,11 @@ BATCH = json.dumps(
         for id in range(50_004, 50_404, 4)
     ]
 )
+UNSAID = (
+    *("fsm_version", "result", "last_error", "crashes", "queue", "priority", "delay", "awaits"),
+    *("timeout", "timed_out", "concurrency_key", "rate_limit", "weight", "round", "quorum"),
+    *("pending", "ended_from", "ahead"),
+)
 VALUES: dict[str, object] = {
     "in_queue": "default",
     "up_to": 100,
@@ -67,11 +72,19 @@ VALUES: dict[str, object] = {
     "signal": "go",
     "body": "null",
     "dedup": "d",
+    "word": "{}",
     "grace": 1.0,
     "seq": 1,
     "parent": 7,
     "in_round": 1,
     "more": 1,
+    "undone": 0,
+    "to_step": "t",
+    "to_state": "{}",
+    "to_version": 1,
+    "stays": "false",
+    "alive": 30.0,
+    "of_key": "k",
     "after": 0,
     "barriers": json.dumps([{"parent_id": 7, "round": 1, "ended": 1, "done": 1}]),
     "rows": json.dumps([{"id": 50_004, "error": "x", "delay": 1}]),
@@ -83,6 +96,14 @@ VALUES: dict[str, object] = {
     "keys": "{key:1}",
     "spent": 0,
     "why": "unknown",
+    "new_id": 50_004,
+    "new_claim_seq": 1,
+    "new_status": "done",
+    "new_step": "s",
+    "new_state": "{}",
+    "new_attempt": 0,
+    "new_visit": 1,
+    **dict.fromkeys(f"new_{name}" for name in UNSAID),
     "known": json.dumps([{"fsm": "Work", "fsm_version": 1, "step": "s"}]),
 }
 VALUES["verdicts"] = json.dumps(
@@ -107,14 +128,17 @@ OTHERS: dict[str, dict[str, object]] = {
 
 #: The hot statements, and the indexes of ``instances`` and ``signals`` that their plans may use.
 INDEXES = {
-    "claim.claim": {"instances_claim", "instances_pkey"},
+    "claim.claim": {"instances_claim", "instances_pkey", "signals_target", "pauses_open"},
     "outcomes.lock": {"instances_pkey"},
     "outcomes.lock_waiting": {"instances_pkey"},
     "outcomes.look": {"instances_pkey"},
-    "outcomes.write": {"instances_pkey", "signals_target"},
+    "outcomes.write": {"instances_pkey", "signals_target", "pauses_open"},
+    "outcomes.write_one": {"instances_pkey", "pauses_open"},
+    "outcomes.empty": {"signals_target"},
     "signals.deliver": {"instances_pkey"},
     "signals.deliver_by_key": {"instances_correlation", "instances_pkey"},
     "signals.inboxes": {"signals_target"},
+    "signals.senders": {"signals_pkey"},
     "signals.consume": {"signals_pkey"},
     "signals.recheck": {"instances_pkey", "signals_target", "signals_dedup"},
     "leases.extend": {"instances_pkey"},
@@ -129,11 +153,28 @@ INDEXES = {
     "children.recount": {"instances_parent"},
     "control.cancel": {"instances_pkey"},
     "control.live_children": {"instances_parent"},
+    "pauses.pause": {"instances_pkey"},
+    "pauses.resume": {"instances_pkey"},
+    "pauses.unblock": {"instances_wait", "instances_rate", "instances_pkey"},
+    "edits.read": {"instances_pkey"},
+    "edits.rewind": {"instances_pkey"},
+    "edits.patch": {"instances_pkey"},
+    "explain.look": {"instances_pkey", "pauses_open"},
+    "explain.holders": {"instances_slot"},
+    "explain.round": {"instances_parent"},
+    "explain.paused_by": {"transitions_instance", "transitions_pkey"},
     "timers.fire": {"instances_deadline", "instances_pkey"},
     "timers.next": {"instances_deadline", "instances_lease"},
     "lookup.by_id": {"instances_pkey"},
     "lookup.by_key": {"instances_correlation"},
     "enqueue.holders": {"instances_correlation"},
+    "gauges.queues": {
+        "instances_claim",
+        "instances_lease",
+        "instances_wait",
+        "instances_rate",
+        "instances_aside",
+    },
     "retention.overdue_done": {"instances_ended", "instances_pkey"},
     "retention.delete": {"instances_pkey"},
     "claim.admit": {"instances_pkey"},
@@ -150,7 +191,8 @@ INDEXES = {
     "crowds.mark_rates": {"instances_claim", "instances_pkey", "buckets_pkey"},
 }
 #: Tables that have so few rows that a scan is right.
-SMALL = {"nodes", "limits"}
+SMALL = {"nodes", "limits", "pauses"}
+FEW = {"nodes_pkey", "limits_pkey", "pauses_open"}
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +232,7 @@ def plan(conn: Connection, name: str, mode: str) -> list[dict]:
 
 
 def _quoted(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+    return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
 def _nodes(node: dict, inputs_only: bool = False) -> Iterator[dict]:
@@ -212,7 +254,7 @@ def test_uses_its_index(crowded, name, mode):
 
     scanned = [n for n in nodes if n["Node Type"] == "Seq Scan"]
     assert {n["Relation Name"] for n in scanned} <= SMALL
-    used = {n["Index Name"] for n in nodes if "Index Name" in n} - {"nodes_pkey", "limits_pkey"}
+    used = {n["Index Name"] for n in nodes if "Index Name" in n} - FEW
     assert used, f"{name} uses no index"
     assert used <= INDEXES[name]
 
@@ -238,6 +280,15 @@ def test_is_driven_from_the_batch(crowded, name, mode):
 def _by_row(node: dict) -> bool:
     """Whether a node reads a row of the table by its id."""
     return "id = " in node.get("Index Cond", "") or node.get("Operation") == "Update"
+
+
+@both
+def test_a_claim_asks_once_whether_its_queue_is_held(crowded, mode):
+    """The answer is computed aside, before anything is read, and not for each row."""
+    nodes = plan(crowded, "claim.claim", mode)
+
+    asked = [n for n in nodes if n.get("Relation Name") == "pauses"]
+    assert [n["Parent Relationship"] for n in asked] == ["InitPlan"]
 
 
 @both

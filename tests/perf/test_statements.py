@@ -21,9 +21,18 @@ class TestClaim:
         assert len(sent) == 1
         assert 50 < claimed.next_due <= 60
 
+    def test_of_a_held_queue(self, play, counted):
+        """Whether a queue is held costs no statement of its own."""
+        play.durable.insert_all([Actor() for _ in range(10)])
+        play.durable.pause(queue="default")
+        with counted() as sent, play.engine.begin() as conn:
+            assert play.claimed(conn).claims == []
+
+        assert len(sent) == 1
+
     @sizes
     def test_of_many(self, play, counted, n):
-        """A claim and the inboxes of all its rows are two."""
+        """A claim is one statement; where there is mail, the inboxes of its rows are another."""
         ids = [int(one) for one in play.durable.insert_all([Actor() for _ in range(n)])]
         play.durable.signal(ids[0], "go")
         with counted() as sent:
@@ -98,29 +107,39 @@ class TestLimits:
 class TestCommit:
     @sizes
     def test_of_plain_outcomes(self, play, counted, n):
-        """A commit of plain outcomes is two: lock, write; as a group or alone."""
+        """A commit of plain outcomes is one: it locks, guards and writes."""
         play.durable.insert_all([Actor() for _ in range(n)])
         kinds = [gd.Done({"n": 1}), gd.Next("then"), gd.Retry(5)]
         batch = [play.say(one, kinds[k % 3]) for k, one in enumerate(play.claim(demand=1000))]
         with counted() as sent:
             assert len(play.group(*batch).ids) == n
 
+        assert len(sent) == 1
+
+    @sizes
+    def test_of_steps_that_run_ahead(self, play, counted, n):
+        """A batch whose rows it claims anew is two: it reads their inboxes."""
+        play.durable.insert_all([Actor() for _ in range(n)])
+        batch = [play.say(one, gd.Next("then")) for one in play.claim(demand=1000)]
+        with counted() as sent:
+            assert len(play.commit(*batch, ttl=30).ahead) == n
+
         assert len(sent) == 2
 
     @sizes
     def test_of_parks(self, play, counted, n):
-        """A batch with parks is three: it looks once for their mail."""
+        """A batch with parks is two: it looks once for their mail."""
         play.durable.insert_all([Actor() for _ in range(n)])
         park = gd.Await("go", then="then", timeout=60)
         batch = [play.say(one, park) for one in play.claim(demand=1000)]
         with counted() as sent:
             assert len(play.group(*batch).ids) == n
 
-        assert len(sent) == 3
+        assert len(sent) == 2
 
     @sizes
     def test_of_consumed_signals(self, play, counted, n):
-        """A batch that consumes signals is three."""
+        """A batch that consumes signals is two."""
         play.durable.insert_all([Actor() for _ in range(n)])
         play.commit(*(play.say(c, gd.Await("go", then="then")) for c in play.claim(demand=1000)))
         play.change("UPDATE gendurable.instances SET status = 'runnable'")
@@ -133,7 +152,7 @@ class TestCommit:
         with counted() as sent:
             assert len(play.group(*batch).ids) == n
 
-        assert len(sent) == 3
+        assert len(sent) == 2
         assert play.rows("SELECT 1 FROM gendurable.signals") == []
 
     @sizes
@@ -175,15 +194,19 @@ class TestCommit:
             play.change("UPDATE gendurable.instances SET paused_at = statement_timestamp()")
 
     def test_in_the_session_of_a_step(self, play, counted):
-        """A step that touched its session pays for its begin, and the same two statements."""
-        play.actor()
-        SCRIPT["start"] = lambda obj, ctx: ctx.session.connection() and gd.Done()
-        claim = play.one()
-        play.durable.identity()
-        with counted() as sent:
-            assert play.run(claim).committed.ids == [claim.id]
+        """A step that touched its session pays for one statement, and its begin for a round trip.
 
-        assert len(sent) == 3
+        One that ends empties its inbox, too.
+        """
+        play.durable.identity()
+        for outcome, statements in ((gd.Next("then"), 1), (gd.Done(), 2)):
+            play.actor(priority=-statements)
+            SCRIPT["start"] = lambda obj, ctx, said=outcome: ctx.session.connection() and said
+            claim = play.claim(demand=1)[0]
+            with counted() as sent:
+                assert play.run(claim).committed.ids == [claim.id]
+
+            assert len(sent) == statements
 
 
 class TestCallers:

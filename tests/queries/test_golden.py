@@ -63,6 +63,8 @@ class TestText:
         """A status is never a parameter, which would hide the partial index from a plan."""
         binds = [e for e in iterate(STATEMENTS[name].element) if isinstance(e, BindParameter)]
         assert [b.key for b in binds if isinstance(b.type, Enum)] == []
+        if name == "outcomes.write_one":
+            return  # it sets a status, and compares with none
         assert not re.search(r"%\(\w+\)s(::\w+)?( AS \w+\.status|::\w*\.?status)", text_of(name))
 
     @every_statement

@@ -113,10 +113,11 @@ class Play:
         conn: Connection | None = None,
         worker: str = "w",
         wait: bool = False,
+        ttl: float | None = None,
     ) -> Committed:
-        """Commit in a transaction of its own, unless *conn* has one."""
+        """Commit in a transaction of its own, unless *conn* has one; with *ttl* steps run ahead."""
         with self._on(conn) as conn:
-            return commit(conn, self.db, worker, batch, wait=wait)
+            return commit(conn, self.db, worker, batch, wait=wait, ttl=ttl)
 
     def group(self, *batch: Finished, worker: str = "w") -> Committed:
         """Commit as the committer does."""
@@ -184,11 +185,11 @@ class Play:
     def gated_claim(self, conn: Connection, worker: str = "gated") -> list[int]:
         """Claim, stopping at the gate; return the ids claimed."""
         sql = CLAIM.sql(self.db.schema).replace(
-            "statement_timestamp() ORDER BY gendurable.instances.eligible_at,",
+            "statement_timestamp() ORDER BY instances.eligible_at,",
             "(SELECT statement_timestamp() FROM pg_advisory_xact_lock(4711)) ORDER BY"
-            " gendurable.instances.eligible_at,",
+            " instances.eligible_at,",
         )
-        assert "pg_advisory_xact_lock" in sql
+        assert "pg_advisory_xact_lock(4711)" in sql
         parameters = {"in_queue": "default", "up_to": 100, "worker": worker, "ttl": 30.0}
         rows = conn.exec_driver_sql(sql, parameters).all()
         return [row.id for row in rows if row.started]

@@ -129,3 +129,19 @@ jobs: list[gd.Job] = [
 limits = {"stripe": gd.RateLimit(100, per=60), "bank": gd.RateLimit(0, per=1, burst=5)}
 slots = {"stripe": gd.ConcurrencyLimit(100)}
 signals: list[gd.Signal] = [PaymentConfirmed(amount=3), Refund(amount=Decimal(1))]
+
+
+def operate(durable: gd.Durable, order: gd.Handle) -> None:
+    one: bool = durable.cancel(order, "no", cascade=True, by="ada")
+    many: int = durable.cancel(where=gd.Instance.queue == "mail", reason="no")
+    durable.retry(order)
+    revived: int = durable.retry(where=gd.Instance.last_error.startswith("OSError"))
+    held: int = durable.pause(order, by="ada") + durable.pause(queue="mail")
+    held += durable.resume(where=gd.Instance.paused_at.isnot(None))
+    durable.rewind(order, to=Mail.perform, reason="again")
+    durable.rewind("order:42", to=4711)
+    back: int = durable.rewind(where=gd.Instance.fsm == "Mail", to="perform")
+    durable.patch_state(order, {"to": "ada"}, expect=3)
+    why = durable.explain(order)
+    text: str = why.text if why.reason is gd.Reason.KEY_HELD else str(why.details)
+    print(one, many, revived, held, back, text)

@@ -1,2 +1,2 @@
-SELECT CAST(EXTRACT(epoch FROM min(gendurable.buckets.head_at) - statement_timestamp()) AS DOUBLE PRECISION) AS anon_1
+SELECT CAST(EXTRACT(epoch FROM min(buckets.head_at) - statement_timestamp()) AS DOUBLE PRECISION) AS anon_1
 FROM gendurable.buckets

@@ -1,3 +1,3 @@
-SELECT count(*) FILTER (WHERE NOT (gendurable.instances.status IN ('done', 'failed', 'cancelled'))) AS anon_1, count(*) FILTER (WHERE gendurable.instances.status = 'done') AS anon_2
+SELECT count(*) FILTER (WHERE NOT (instances.status IN ('done', 'failed', 'cancelled'))) AS anon_1, count(*) FILTER (WHERE instances.status = 'done') AS anon_2
 FROM gendurable.instances
-WHERE gendurable.instances.parent_id = %(parent)s::BIGINT AND gendurable.instances.parent_round = %(in_round)s::INTEGER
+WHERE instances.parent_id = %(parent)s::BIGINT AND instances.parent_round = %(in_round)s::INTEGER

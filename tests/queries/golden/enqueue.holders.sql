@@ -1,3 +1,3 @@
-SELECT gendurable.instances.correlation_guard, gendurable.instances.id
+SELECT instances.correlation_guard, instances.id
 FROM gendurable.instances
-WHERE gendurable.instances.correlation_guard = any(%(keys)s::TEXT[])
+WHERE instances.correlation_guard = any(%(keys)s::TEXT[])

@@ -1,1 +1,1 @@
-DELETE FROM gendurable.nodes WHERE gendurable.nodes.beat_at < statement_timestamp() - interval '1 day'
+DELETE FROM gendurable.nodes WHERE nodes.beat_at < statement_timestamp() - interval '1 day'

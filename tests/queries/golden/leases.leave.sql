@@ -1,1 +1,1 @@
-DELETE FROM gendurable.nodes WHERE gendurable.nodes.name = %(worker)s::VARCHAR
+DELETE FROM gendurable.nodes WHERE nodes.name = %(worker)s::VARCHAR

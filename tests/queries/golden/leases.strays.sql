@@ -1,3 +1,3 @@
-SELECT gendurable.instances.id, gendurable.instances.claim_seq
+SELECT instances.id, instances.claim_seq
 FROM gendurable.instances
-WHERE gendurable.instances.status = 'executing' AND gendurable.instances.locked_by = %(worker)s::VARCHAR
+WHERE instances.status = 'executing' AND instances.locked_by = %(worker)s::VARCHAR

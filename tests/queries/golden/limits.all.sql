@@ -1,2 +1,2 @@
-SELECT gendurable.limits.kind, gendurable.limits.name, gendurable.limits.source, gendurable.limits.amount, gendurable.limits.per_us, gendurable.limits.burst
-FROM gendurable.limits ORDER BY gendurable.limits.kind, gendurable.limits.name, gendurable.limits.source DESC
+SELECT limits.kind, limits.name, limits.source, limits.amount, limits.per_us, limits.burst
+FROM gendurable.limits ORDER BY limits.kind, limits.name, limits.source DESC

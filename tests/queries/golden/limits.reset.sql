@@ -1,1 +1,1 @@
-DELETE FROM gendurable.limits USING json_to_recordset(%(names)s::JSON) AS named(kind TEXT, name TEXT) WHERE gendurable.limits.source = 'override' AND gendurable.limits.kind = named.kind AND gendurable.limits.name = named.name
+DELETE FROM gendurable.limits USING json_to_recordset(%(names)s::JSON) AS named(kind TEXT, name TEXT) WHERE limits.source = 'override' AND limits.kind = named.kind AND limits.name = named.name

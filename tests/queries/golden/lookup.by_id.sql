@@ -1,3 +1,3 @@
-SELECT gendurable.instances.id, gendurable.instances.status, gendurable.instances.result, gendurable.instances.last_error, gendurable.instances.step, gendurable.instances.attempt, gendurable.instances.parent_id, gendurable.instances.parent_round, gendurable.instances.round, gendurable.instances.ended_from, gendurable.instances.correlation_key, gendurable.instances.correlation_scope, gendurable.instances.queue, gendurable.instances.visit
+SELECT instances.id, instances.status, instances.result, instances.last_error, instances.step, instances.attempt, instances.parent_id, instances.parent_round, instances.round, instances.ended_from, instances.correlation_key, instances.correlation_scope, instances.queue, instances.visit
 FROM gendurable.instances
-WHERE gendurable.instances.id = %(target)s::BIGINT
+WHERE instances.id = %(target)s::BIGINT

@@ -1,2 +1,2 @@
-SELECT gendurable.installation.id, gendurable.installation.revision
+SELECT installation.id, installation.revision
 FROM gendurable.installation

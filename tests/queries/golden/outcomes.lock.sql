@@ -1,3 +1,3 @@
-SELECT gendurable.instances.id, gendurable.instances.locked_by, gendurable.instances.claim_seq
+SELECT instances.id, instances.locked_by, instances.claim_seq
 FROM gendurable.instances
-WHERE gendurable.instances.id = any(%(ids)s::BIGINT[]) ORDER BY gendurable.instances.id FOR NO KEY UPDATE SKIP LOCKED
+WHERE instances.id = any(%(ids)s::BIGINT[]) ORDER BY instances.id FOR NO KEY UPDATE SKIP LOCKED

@@ -1,3 +1,3 @@
-SELECT gendurable.signals.target_id, gendurable.signals.id, gendurable.signals.name, CAST(gendurable.signals.payload AS TEXT) AS payload, gendurable.signals.dedup_key, gendurable.signals.inserted_at
+SELECT signals.target_id, signals.id, signals.name, CAST(signals.payload AS TEXT) AS payload, signals.dedup_key, signals.inserted_at
 FROM gendurable.signals
-WHERE gendurable.signals.target_id = any(%(ids)s::BIGINT[]) AND gendurable.signals.consumed_at IS NULL ORDER BY gendurable.signals.id
+WHERE signals.target_id = any(%(ids)s::BIGINT[]) AND signals.consumed_at IS NULL ORDER BY signals.id

@@ -1,3 +1,3 @@
-UPDATE gendurable.instances SET status='runnable', eligible_at=statement_timestamp(), deadline=NULL, updated_at=statement_timestamp() WHERE gendurable.instances.id = any(%(ids)s::BIGINT[]) AND gendurable.instances.status = 'awaiting_signal' AND (EXISTS (SELECT *
+UPDATE gendurable.instances SET status='runnable', eligible_at=statement_timestamp(), deadline=NULL, updated_at=statement_timestamp() WHERE instances.id = any(%(ids)s::BIGINT[]) AND instances.status = 'awaiting_signal' AND (EXISTS (SELECT *
 FROM gendurable.signals
-WHERE gendurable.signals.target_id = gendurable.instances.id AND gendurable.signals.consumed_at IS NULL AND gendurable.signals.name = any(gendurable.instances.awaits) AND gendurable.signals.id != all(%(presented)s::BIGINT[]))) RETURNING gendurable.instances.queue
+WHERE signals.target_id = instances.id AND signals.consumed_at IS NULL AND signals.name = any(instances.awaits) AND signals.id != all(%(presented)s::BIGINT[]))) RETURNING instances.queue

@@ -1,0 +1,1 @@
+"""What ties gendurable to frameworks and tools; each module needs the extra of its name."""

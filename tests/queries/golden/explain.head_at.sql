@@ -1,0 +1,3 @@
+SELECT buckets.head_at
+FROM gendurable.buckets
+WHERE buckets.key = %(of_key)s::VARCHAR

@@ -1,0 +1,1 @@
+DELETE FROM gendurable.signals WHERE signals.target_id = %(target)s::BIGINT

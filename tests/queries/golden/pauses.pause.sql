@@ -1,0 +1,1 @@
+UPDATE gendurable.instances SET paused_at=statement_timestamp(), updated_at=statement_timestamp() WHERE instances.id = any(%(ids)s::BIGINT[]) AND (instances.status IN ('runnable', 'executing', 'awaiting_signal', 'awaiting_children')) AND instances.paused_at IS NULL RETURNING instances.id, instances.step, instances.attempt, instances.visit

@@ -1,0 +1,1 @@
+INSERT INTO gendurable.pauses (queue, paused_by, pause_reason) SELECT %(in_queue)s::VARCHAR AS anon_1, %(by_whom)s::VARCHAR AS anon_2, %(reason)s::VARCHAR AS anon_3 ON CONFLICT (queue) WHERE resumed_at IS NULL DO NOTHING RETURNING pauses.id

@@ -1,0 +1,1 @@
+UPDATE gendurable.instances SET paused_at=NULL, blocked=CASE WHEN (instances.blocked IN ('key', 'rate')) THEN NULL ELSE instances.blocked END, updated_at=statement_timestamp() WHERE instances.id = any(%(ids)s::BIGINT[]) AND instances.paused_at IS NOT NULL RETURNING instances.id, instances.step, instances.attempt, instances.visit, instances.queue, instances.status

@@ -1,0 +1,1 @@
+UPDATE gendurable.pauses SET resumed_at=statement_timestamp(), resumed_by=%(by_whom)s::VARCHAR, resume_reason=%(reason)s::VARCHAR WHERE pauses.queue = %(in_queue)s::VARCHAR AND pauses.resumed_at IS NULL RETURNING pauses.id

@@ -1,0 +1,262 @@
+"""What a hand does meets a claim, a commit or another hand: one of them is first, never both."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import pytest
+
+import gendurable as gd
+from gendurable.testing import drain
+from tests.races.play import SCRIPT, Actor
+
+AWAIT = gd.Await("go", then="then")
+
+
+class TestPause:
+    def test_claimed_first(self, play, conn, other, meanwhile, blocked):
+        """A pause waits for a claim in progress; that step runs, and is the last one."""
+        id = play.actor()
+        with conn.begin():
+            (claim,) = play.claim(conn)
+            paused = meanwhile(play.durable.pause, id, session=other)
+            blocked(other)
+        assert paused.result(10) == 1
+        other.commit()
+
+        assert play.row(id).status == "executing"
+        play.commit(play.say(claim, gd.Next("then")))
+        assert play.claim() == []
+        assert play.row(id).status == "runnable"
+
+    def test_paused_first(self, play, other):
+        """A claim passes over what a pause holds, and after it the row is no longer there."""
+        id = play.actor()
+        play.durable.pause(id, session=other)
+        assert play.claim() == []
+        other.commit()
+
+        assert play.claim() == []
+        play.durable.resume(id)
+        assert len(play.claim()) == 1
+
+    def test_between_a_claims_snapshot_and_its_lock(self, play, other, meanwhile, blocked):
+        """A claim that saw the row before the pause looks again under its lock."""
+        play.actor()
+        id = play.actor()
+        with play.gate():
+            claimed = meanwhile(play.gated_claim, other)
+            blocked(other)
+            play.durable.pause(id)
+        assert claimed.result(10) == [id - 1]
+        other.commit()
+
+    def test_of_a_queue_twice_at_once(self, play, conn, other, meanwhile, blocked):
+        """Two hands pause one queue: it is held once, and both get their answers."""
+        with conn.begin():
+            assert play.durable.pause(queue="default", by="ada", session=conn) == 1
+            second = meanwhile(play.durable.pause, queue="default", by="bob", session=other)
+            blocked(other)
+        assert second.result(10) == 0
+        other.commit()
+
+        (row,) = play.rows("SELECT paused_by FROM gendurable.pauses WHERE resumed_at IS NULL")
+        assert row.paused_by == "ada"
+
+    def test_of_a_queue_keeps_a_signal_from_nobody(self, play, conn):
+        """A pause of a queue holds no row: whoever sends or parks does not wait for it."""
+        id = play.parked()
+        with conn.begin():
+            play.durable.pause(queue="default", session=conn)
+            assert play.durable.signal(id, "go") is True
+        assert play.row(id).status == "runnable"
+        assert play.claim() == []
+
+    def test_resume_against_resume(self, play, conn, other, meanwhile, blocked):
+        """Two hands resume one row: it is let go once."""
+        id = play.actor()
+        play.durable.pause(id)
+        with conn.begin():
+            assert play.durable.resume(id, session=conn) == 1
+            second = meanwhile(play.durable.resume, id, session=other)
+            blocked(other)
+        assert second.result(10) == 0
+        other.commit()
+
+
+class TestEdits:
+    @pytest.fixture(params=["rewind", "patch_state"])
+    def edit(self, play, request):
+        """Either edit, on an instance and in somebody's transaction."""
+        if request.param == "rewind":
+            return lambda id, **kw: play.durable.rewind(id, to="then", **kw)
+        return lambda id, **kw: play.durable.patch_state(id, {"note": "edited"}, **kw)
+
+    def test_before_the_commit(self, play, edit):
+        """The outcome of who lost the row is stale, whatever it was."""
+        id = play.actor()
+        claim = play.one()
+        late = play.say(claim, gd.Done())
+        edit(id)
+        before = play.row(id)
+
+        assert play.commit(late).stale == [late]
+        assert play.row(id) == before
+        assert play.one().claim_seq == claim.claim_seq + 1
+
+    def test_during_the_commit(self, play, edit, conn, other, meanwhile, blocked):
+        """An edit waits for an outcome in progress, then finds the row as that left it."""
+        id = play.actor()
+        claim = play.one()
+        with conn.begin():
+            play.commit(play.say(claim, AWAIT), conn=conn)
+            edited = meanwhile(edit, id, session=other)
+            blocked(other)
+        edited.result(10)
+        other.commit()
+
+        assert play.row(id).visit == claim.visit + 2
+        assert play.row(id).step == "then"
+
+    def test_while_the_commit_waits(self, play, edit, conn, other, meanwhile, blocked):
+        """An outcome that waits for an edit is stale when it gets the lock."""
+        id = play.actor()
+        late = play.say(play.one(), AWAIT)
+        edit(id, session=other)
+        with conn.begin():
+            committed = meanwhile(play.commit, late, conn=conn, wait=True)
+            blocked(conn)
+            other.commit()
+            assert committed.result(10).stale == [late]
+        assert play.row(id).status == "runnable"
+
+    def test_against_a_signal(self, play, edit, conn, other, meanwhile, blocked):
+        """A signal that crosses with an edit is in the inbox, and wakes who is still parked."""
+        id = play.parked()
+        with conn.begin():
+            edit(id, session=conn)
+            sent = meanwhile(play.durable.signal, id, "go", session=other)
+            blocked(other)
+        assert sent.result(10) is True
+        other.commit()
+
+        assert play.row(id).status == "runnable"
+        assert [name for _, name in play.mail(id)] == ["go"]
+
+    def test_two_patches_that_expect_the_same(self, play, conn, other, meanwhile, blocked):
+        """Of two edits of what both have seen, the second is refused."""
+        id = play.actor()
+        with conn.begin():
+            play.durable.patch_state(id, {"note": "a"}, expect=0, session=conn)
+            second = meanwhile(play.durable.patch_state, id, {"note": "b"}, expect=0, session=other)
+            blocked(other)
+        with pytest.raises(gd.InvalidInput, match="visit"):
+            second.result(10)
+        other.rollback()
+        assert play.row(id).state == {"note": "a"}
+
+    def test_a_child_that_ends_while_its_parent_is_rewound(
+        self, play, conn, other, meanwhile, blocked
+    ):
+        """A child's end waits for the rewind of its parent, and then counts for nothing."""
+        id, (child, _) = play.family(2)
+        play.durable.rewind(id, to="then", session=conn)
+        late = play.say(child, gd.Done())
+        committed = meanwhile(play.commit, late, conn=other, wait=True)
+        blocked(other)
+        conn.commit()
+        assert committed.result(10).done == [late]
+        other.commit()
+
+        row = play.row(id)
+        assert (row.status, row.step, row.children_pending) == ("runnable", "then", 0)
+
+    def test_a_child_that_is_rewound_while_its_parent_goes_on(
+        self, play, conn, other, meanwhile, blocked
+    ):
+        """A revived child joins the round only if its parent still waits for it then."""
+        id, (one, two) = play.family(2)
+        play.commit(play.say(one, gd.Done()))
+        with conn.begin():
+            play.commit(play.say(two, gd.Done()), conn=conn)
+            revived = meanwhile(play.durable.rewind, one.id, to="start", session=other)
+            blocked(other)
+        revived.result(10)
+        other.commit()
+
+        assert (play.row(id).status, play.row(id).children_pending) == ("runnable", 0)
+        assert play.row(one.id).status == "runnable"
+
+
+class TestBulk:
+    def test_what_changed_before_its_lock(self, play, conn, other, meanwhile, blocked):
+        """An instance that left the condition while the sweep waited for it is left alone."""
+        ids = [play.actor() for _ in range(10)]
+        where = gd.Instance.queue == "default"
+        with conn.begin():
+            play.durable.reschedule(ids[3], queue="y", session=conn)
+            swept = meanwhile(play.durable.cancel, where=where, reason="sold", session=other)
+            blocked(other)
+        assert swept.result(10) == 9
+        other.commit()
+        assert play.row(ids[3]).status == "runnable"
+
+    def test_takes_steps_from_their_workers(self, play):
+        """What executes is ended with the rest, and its outcomes are stale."""
+        ids = [play.actor() for _ in range(5)]
+        late = [play.say(one, gd.Next("then")) for one in play.claim()]
+
+        assert play.durable.cancel(where=gd.Instance.fsm == "races.Actor", reason="no") == 5
+        assert play.commit(*late).stale == late
+        assert {play.row(id).status for id in ids} == {"cancelled"}
+
+
+class TestManyTimes:
+    @pytest.mark.slow
+    def test_cancel_against_a_step(self, play, meanwhile):
+        """However a cancel falls upon a step, either it ended the row or the outcome was written.
+
+        500 rows, each with a hand that comes at some instant between claim and commit.
+        """
+        ids = [int(one) for one in play.durable.insert_all([Actor() for _ in range(500)])]
+        claims = play.claim(demand=500)
+        chance = random.Random(4711)
+        for claim in claims:
+            finished = play.say(claim, gd.Done("ran"))
+            go = threading.Barrier(2)
+            waits = chance.random() * 0.002, chance.random() * 0.002
+
+            def after(wait, call, *args, go=go):
+                go.wait(10)
+                threading.Event().wait(wait)
+                return call(*args)
+
+            cancelled = meanwhile(after, waits[0], play.durable.cancel, claim.id, "no")
+            committed = meanwhile(after, waits[1], play.group, finished)
+            won, answer = cancelled.result(10), committed.result(10)
+            # A commit that met the cancel's lock comes back to the row, as the committer does.
+            while answer.skipped:
+                answer = play.group(finished)
+            assert won is not bool(answer.done), "both, or neither"
+            row = play.row(claim.id)
+            assert (row.status, row.result) == (("cancelled", None) if won else ("done", "ran"))
+        ended = {play.row(id).status for id in ids}
+        assert ended == {"cancelled", "done"}, "the schedule has no race in it"
+
+    @pytest.mark.slow
+    def test_rewinds_against_a_worker(self, play, eventually):
+        """Instances that are rewound or edited while they run end all the same."""
+        SCRIPT["start"] = lambda obj, ctx: gd.Next("then")
+        SCRIPT["then"] = lambda obj, ctx: gd.Done(obj.note)
+        handles = play.durable.insert_all([Actor() for _ in range(60)])
+        chance = random.Random(4711)
+        with play.durable.worker(queues={"default": 4}):
+            for handle in handles:
+                if chance.random() < 0.5:
+                    play.durable.patch_state(handle, {"note": "edited"})
+                else:
+                    play.durable.rewind(handle, to="start")
+            for handle in handles:
+                assert handle.wait(20, "terminal").status == "done"
+        assert drain(play.durable) == {}
