@@ -30,7 +30,7 @@ CROWD = """
     SELECT id, 'other', id::text FROM gendurable.instances;
     INSERT INTO gendurable.limits (kind, name, source, amount, per_us, burst)
     VALUES ('key', 'gate', 'binding', 3, NULL, NULL), ('rate', 'rate', 'binding', 1, 60000000, 5);
-    ANALYZE;
+    ANALYZE gendurable.instances, gendurable.signals, gendurable.nodes, gendurable.limits;
     INSERT INTO gendurable.instances (fsm, step, state, priority, correlation_key,
         correlation_scope)
     SELECT 'Work', 's', '{}', n %% 5, 'key:' || n, 'live' FROM generate_series(1, 2000) n;
