@@ -231,6 +231,14 @@ class Instance(Base):
                 "deadline IS NOT NULL AND status IN ('awaiting_signal', 'awaiting_children')"
             ),
         ),
+        # queries.browse, queries.overview: who waits, queue by queue
+        Index(
+            "instances_parked",
+            "status",
+            "queue",
+            "id",
+            postgresql_where=text("status IN ('awaiting_signal', 'awaiting_children')"),
+        ),
         # queries.retention.SWEEP
         Index(
             "instances_ended",

@@ -23,8 +23,8 @@ from tests.migrations.host import Host
 
 NAMING = {"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s", "fk": "fk_x"}
 
-UP = "migrations.upgrade(op, to='gendurable_0001')"
-DOWN = "migrations.downgrade(op, since='gendurable_0001')"
+UP = f"migrations.upgrade(op, to={migrations.head()!r})"
+DOWN = f"migrations.downgrade(op, since={migrations.head()!r})"
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ class TestOneLineage:
         down = lineage.downgrade("c:base", sql=True).replace("DROP TABLE orders", "")
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
             conn.exec_driver_sql(up)
-            assert migrations.current(conn) == "gendurable_0001"
+            assert migrations.current(conn) == migrations.head()
             assert catalog(conn, "gendurable") == expected(engine)
 
             conn.exec_driver_sql(down)

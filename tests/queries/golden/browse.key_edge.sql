@@ -1,0 +1,4 @@
+SELECT gendurable.instances.concurrency_key, gendurable.instances.queue, gendurable.instances.priority, gendurable.instances.eligible_at, gendurable.instances.id
+FROM gendurable.instances
+WHERE (gendurable.instances.concurrency_key, gendurable.instances.queue, gendurable.instances.priority, gendurable.instances.eligible_at, gendurable.instances.id) > (%(from_concurrency_key)s::VARCHAR, %(from_queue)s::VARCHAR, %(from_priority)s::SMALLINT, %(from_eligible_at)s::TIMESTAMP WITH TIME ZONE, %(from_id)s::BIGINT) AND gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'key' AND gendurable.instances.paused_at IS NULL ORDER BY gendurable.instances.concurrency_key, gendurable.instances.queue, gendurable.instances.priority, gendurable.instances.eligible_at, gendurable.instances.id
+ LIMIT 1 OFFSET 9999

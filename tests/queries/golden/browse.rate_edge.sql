@@ -1,0 +1,4 @@
+SELECT gendurable.instances.rate_limit, gendurable.instances.queue, gendurable.instances.priority, gendurable.instances.eligible_at, gendurable.instances.id
+FROM gendurable.instances
+WHERE (gendurable.instances.rate_limit, gendurable.instances.queue, gendurable.instances.priority, gendurable.instances.eligible_at, gendurable.instances.id) > (%(from_rate_limit)s::VARCHAR, %(from_queue)s::VARCHAR, %(from_priority)s::SMALLINT, %(from_eligible_at)s::TIMESTAMP WITH TIME ZONE, %(from_id)s::BIGINT) AND gendurable.instances.status = 'runnable' AND gendurable.instances.blocked = 'rate' AND gendurable.instances.paused_at IS NULL ORDER BY gendurable.instances.rate_limit, gendurable.instances.queue, gendurable.instances.priority, gendurable.instances.eligible_at, gendurable.instances.id
+ LIMIT 1 OFFSET 9999
