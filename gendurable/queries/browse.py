@@ -82,11 +82,11 @@ class Walk:
         return Statement(f"browse.{self.name}_edge", last.limit(literal_column("1")))
 
     def _window(self, *columns: Any) -> Any:
-        place = tuple_(*self.order) if len(self.order) > 1 else self.order[0]
         key = [bindparam(f"from_{c.name}", type_=c.type) for c in self.order]
-        since = tuple_(*key) if len(key) > 1 else key[0]
+        place, since = tuple_(*self.order), tuple_(*key)
         beyond = place < since if self.newest_first else place > since
-        rows = select(*(columns or _COLUMNS)).where(beyond)
+        chosen: list[Any] = list(columns or _COLUMNS)
+        rows = select(*chosen).where(beyond)
         if self.where is not None:
             rows = rows.where(self.where)
         return rows.order_by(*self._direction(self.order))
@@ -175,6 +175,12 @@ WALKS: Mapping[str, Walk] = {
             (0,),
         ),
     )
+}
+
+#: Every filter, none of which is asked for.
+NO_FILTERS: Mapping[str, Any] = {
+    **dict.fromkeys(("by_fsm", "by_queue", "by_key", "by_step")),
+    "only_paused": False,
 }
 
 #: A page of a walk: the matching rows among the next WINDOW ones.
