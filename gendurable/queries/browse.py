@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from gendurable.lifecycle import Status
-from gendurable.queries.parts import CLAIMABLE, EXECUTING, RUNNABLE, instances, literal
+from gendurable.queries.parts import CLAIMABLE, EXECUTING, IS_PARKED, RUNNABLE, instances, literal
 from gendurable.queries.statement import Database, Statement
 
 #: How many rows a page looks at, at most, to find those that it shows.
@@ -120,7 +120,7 @@ _one_queue = _i.queue == _text("in_queue")
 
 
 def _parked(status: Status) -> list[Walk]:
-    where = _i.status == literal(status)
+    where = and_(IS_PARKED, _i.status == literal(status))
     return [
         Walk(status.value, where, (_i.queue, _i.id), ("", 0)),
         Walk(f"{status.value}_in", and_(where, _one_queue), (_i.id,), (0,)),

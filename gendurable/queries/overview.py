@@ -21,16 +21,16 @@ from sqlalchemy import (
     union_all,
 )
 
-from gendurable.lifecycle import PARKED, Status
+from gendurable.lifecycle import Status
 from gendurable.models import Node
 from gendurable.queries.parts import (
     CLAIMABLE,
     EXECUTING,
+    IS_PARKED,
     NOW,
     RUNNABLE,
     instances,
     literal,
-    one_of,
 )
 from gendurable.queries.statement import Database, Statement
 
@@ -131,13 +131,12 @@ BLOCKED = Statement(
 )
 
 _of = {status: _i.status == literal(status) for status in Status}
-_is_parked = one_of(PARKED)
 _where = (_i.status, _i.queue)
-_first = select(*_where).where(_is_parked).order_by(*_where).limit(_one)
+_first = select(*_where).where(IS_PARKED).order_by(*_where).limit(_one)
 _places = select(_first.subquery("first")).cte("places", recursive=True)
 _following = (
     select(*_where)
-    .where(_is_parked, tuple_(*_where) > tuple_(_places.c.status, _places.c.queue))
+    .where(IS_PARKED, tuple_(*_where) > tuple_(_places.c.status, _places.c.queue))
     .order_by(*_where)
     .limit(_one)
     .correlate(_places)
@@ -146,7 +145,7 @@ _following = (
 _places = _places.union_all(
     select(_following.c.status, _following.c.queue).select_from(_places.join(_following, true()))
 )
-_rows = _capped(_is_parked, _i.status == _places.c.status, _i.queue == _places.c.queue)
+_rows = _capped(IS_PARKED, _i.status == _places.c.status, _i.queue == _places.c.queue)
 _number = (
     select(func.count().label("count"))
     .select_from(_rows.correlate(_places).subquery("rows"))
@@ -250,8 +249,8 @@ _live = union_all(
         for one in (
             _sample("waiting", CLAIMABLE),
             _sample("executing", _i.status == EXECUTING),
-            _sample("on_signals", _of[Status.AWAITING_SIGNAL]),
-            _sample("on_children", _of[Status.AWAITING_CHILDREN]),
+            _sample("on_signals", IS_PARKED, _of[Status.AWAITING_SIGNAL]),
+            _sample("on_children", IS_PARKED, _of[Status.AWAITING_CHILDREN]),
         )
     )
 ).subquery("live")

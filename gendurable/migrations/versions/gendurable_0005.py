@@ -18,7 +18,8 @@ def up(op: Op, schema: str) -> None:
     op.execute(
         text(
             f"CREATE INDEX instances_parked ON {_name(schema, 'instances')} (status, queue, id)"
-            " WHERE status IN ('awaiting_signal', 'awaiting_children')"
+            " WHERE CASE WHEN status IN ('awaiting_signal', 'awaiting_children')"
+            " THEN true ELSE false END"
         )
     )
 

@@ -10,10 +10,10 @@ WHERE gendurable.instances.status = 'executing'
  LIMIT 10000) AS executing UNION ALL SELECT on_signals.fsm AS fsm, on_signals.step AS step, on_signals.status AS status
 FROM (SELECT gendurable.instances.fsm AS fsm, gendurable.instances.step AS step, gendurable.instances.status AS status
 FROM gendurable.instances
-WHERE gendurable.instances.status = 'awaiting_signal'
+WHERE CASE WHEN (gendurable.instances.status IN ('awaiting_signal', 'awaiting_children')) THEN true ELSE false END AND gendurable.instances.status = 'awaiting_signal'
  LIMIT 10000) AS on_signals UNION ALL SELECT on_children.fsm AS fsm, on_children.step AS step, on_children.status AS status
 FROM (SELECT gendurable.instances.fsm AS fsm, gendurable.instances.step AS step, gendurable.instances.status AS status
 FROM gendurable.instances
-WHERE gendurable.instances.status = 'awaiting_children'
+WHERE CASE WHEN (gendurable.instances.status IN ('awaiting_signal', 'awaiting_children')) THEN true ELSE false END AND gendurable.instances.status = 'awaiting_children'
  LIMIT 10000) AS on_children) AS live
 WHERE live.fsm = %(machine)s::VARCHAR GROUP BY live.step
