@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gendurable.cli.dashboard import dashboard
 from gendurable.cli.worker import worker
 
 
@@ -14,3 +15,4 @@ def main() -> None:
 
 
 main.add_command(worker)
+main.add_command(dashboard)

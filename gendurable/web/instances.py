@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
+from gendurable.errors import NoTarget
 from gendurable.queries import browse, details, lookup
 from gendurable.queries import overview as counting
 from gendurable.web import pictures
@@ -198,7 +199,10 @@ def _family(page: Page, conn: Connection, id: int) -> dict[int, Sequence[Any]]:
 def _why(page: Page, id: int) -> str | None:
     """Return the sentence that says why an instance does not run now, where one can be had."""
     explain = getattr(page.durable, "explain", None)
-    return None if explain is None else str(explain(id))
+    try:
+        return None if explain is None else str(explain(id))
+    except NoTarget:  # it has been deleted meanwhile
+        return None
 
 
 def _number(text: str | None) -> int | None:

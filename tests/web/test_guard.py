@@ -9,7 +9,7 @@ from werkzeug.exceptions import Unauthorized
 from werkzeug.utils import redirect
 
 from gendurable.errors import ConfigError
-from gendurable.web import dashboard, serve
+from gendurable.web import dashboard
 from gendurable.web.guard import COOKIE
 from tests.web.conftest import Order, Visitor
 
@@ -44,12 +44,6 @@ class TestStrangers:
         visitor = Visitor(dashboard(durable), REMOTE_ADDR=address, HTTP_HOST=host)
 
         assert visitor.get("/").status_code == 200
-
-    @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
-    def test_serve_refuses_a_public_address(self, durable, host):
-        """Nothing is served to others when nobody would be asked who he is."""
-        with pytest.raises(ConfigError, match="authenticate="):
-            serve(durable, host)
 
 
 class TestAuthenticate:
