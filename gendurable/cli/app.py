@@ -7,6 +7,7 @@ import click
 from gendurable.cli import (
     care,
     change,
+    dashboard,
     draw,
     limits,
     look,
@@ -49,5 +50,6 @@ for _command in (
     limits.limits,
     draw.graph,
     schema.schema,
+    dashboard.dashboard,
 ):
     main.add_command(_command)

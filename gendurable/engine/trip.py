@@ -132,6 +132,7 @@ class Trip:
             error=error,
         )
         if self._scope.touched:
+            self._measure(finished)  # it is written right here
             finished.committed = yield lambda: self._scope.commit(finished)
         return self._note(finished)
 
@@ -211,9 +212,9 @@ class Trip:
         return Finished(self._claim, "invalid")
 
     def _note(self, finished: Finished) -> Finished:
-        """Note how long user code took and what the history keeps of it."""
-        finished.duration = time.monotonic() - self._began
-        finished.entry = history_entry(finished)
+        """Note how long user code took and what the history keeps of it; say so."""
+        if finished.committed is None:
+            self._measure(finished)
         if finished.error is not None:
             say(finished)
         if events.step_stop.receivers:
@@ -224,6 +225,10 @@ class Trip:
                 error=finished.error,
             )
         return finished
+
+    def _measure(self, finished: Finished) -> None:
+        finished.duration = time.monotonic() - self._began
+        finished.entry = history_entry(finished)
 
     def _tell(self, event: Any, **fields: Any) -> None:
         claim = self._claim

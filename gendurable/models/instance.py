@@ -231,6 +231,17 @@ class Instance(Base):
                 "deadline IS NOT NULL AND status IN ('awaiting_signal', 'awaiting_children')"
             ),
         ),
+        # queries.browse, queries.overview: who waits, queue by queue; see queries.parts.IS_PARKED
+        Index(
+            "instances_parked",
+            "status",
+            "queue",
+            "id",
+            postgresql_where=text(
+                "CASE WHEN status IN ('awaiting_signal', 'awaiting_children')"
+                " THEN true ELSE false END"
+            ),
+        ),
         # queries.retention.SWEEP
         Index(
             "instances_ended",

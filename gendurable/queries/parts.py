@@ -22,9 +22,9 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.sql.expression import null
+from sqlalchemy.sql.expression import false, null, true
 
-from gendurable.lifecycle import LIVE, TERMINAL, Status
+from gendurable.lifecycle import LIVE, PARKED, TERMINAL, Status
 from gendurable.models import NOW, Instance, Pause, StoredSchedule, StoredSignal, Transition
 
 instances = cast(Table, Instance.__table__)
@@ -103,6 +103,11 @@ CLAIM_COLUMNS = (
 #: The advisory locks that claims try to take on concurrency keys: this class, and a hash. Few
 #: enough that a claim of many keys does not fill the server's table of locks.
 LOCK_CLASS, LOCK_MASK = "1735287404", "4095"
+
+#: Parked, put so that only who means the index of parked rows gets it. The engine looks rows up by
+#: id and status; the planner would take an index on these two for a better one than the primary
+#: key, and read through all that is parked.
+IS_PARKED = case((one_of(PARKED), true()), else_=false())
 
 IDS = bindparam("ids", type_=ARRAY(BigInteger))
 WORKER = bindparam("worker", type_=instances.c.locked_by.type)

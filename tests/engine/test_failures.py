@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 import gendurable as gd
 from gendurable.testing import drain
@@ -152,6 +153,26 @@ class TestHistory:
         entries = self.run(durable, history, Diary)
         assert [one.kind for one in entries] == ["next", "next", "stop"]
         assert [one.state for one in entries] == [{"count": 0}, {"count": 1}, {"count": 2}]
+
+    def test_of_steps_that_commit_their_session(self, durable, history):
+        """A step that used its session is in the history like any other, its errors too."""
+
+        class Ledger(gd.FSM, name="engine.Ledger", history="all"):
+            @gd.step(initial=True, retry=gd.Backoff(attempts=2, on=(OSError,)))
+            def start(self, ctx: gd.Context) -> gd.Outcome:
+                ctx.session.execute(text("SELECT 1"))
+                if ctx.attempt == 0:
+                    raise OSError("no")
+                return gd.Next(self.end)
+
+            @gd.step
+            def end(self, ctx: gd.Context) -> gd.Outcome:
+                ctx.session.execute(text("SELECT 1"))
+                return gd.Done()
+
+        entries = self.run(durable, history, Ledger)
+        assert [one.kind for one in entries] == ["retry", "next", "done"]
+        assert all(one.duration > 0 for one in entries)
 
     def test_off(self, durable, history):
         """With "off" there is none."""

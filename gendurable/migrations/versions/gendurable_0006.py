@@ -8,7 +8,7 @@ from gendurable.migrations import ddl
 from gendurable.migrations.history import Op
 
 revision = "gendurable_0006"
-down_revision = "gendurable_0004"
+down_revision = "gendurable_0005"
 branch_labels = None
 depends_on = None
 

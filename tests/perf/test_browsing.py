@@ -1,0 +1,107 @@
+"""What the dashboard reads costs the same on a full table as on an empty one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+import gendurable as gd
+from benchmarks.pages import PAGES, fill, open_page
+from gendurable.queries import browse
+from gendurable.testing.databases import database
+from gendurable.web import dashboard
+from tests.perf.test_plans import VALUES, both, plan
+
+ROWS = 100_000
+
+INDEXES = {
+    "all": "instances_pkey",
+    "runnable": "instances_claim",
+    "runnable_in": "instances_claim",
+    "executing": "instances_lease",
+    "awaiting_signal": "instances_parked",
+    "awaiting_signal_in": "instances_parked",
+    "awaiting_children": "instances_parked",
+    "awaiting_children_in": "instances_parked",
+    "done": "instances_ended",
+    "failed": "instances_ended",
+    "cancelled": "instances_ended",
+    "key": "instances_wait",
+    "rate": "instances_rate",
+    "aside": "instances_aside",
+    "children": "instances_parent",
+}
+#: The lists here that are longer than what a page looks at; a shorter one may as well be sorted.
+LONG = {"all", "done"}
+OTHERS = {
+    "overview.lanes": {"instances_claim"},
+    "overview.parked": {"instances_parked"},
+    "overview.running": {"instances_lease"},
+    "overview.ended": {"instances_ended"},
+    "overview.blocked": {"instances_wait", "instances_rate", "instances_aside"},
+    "overview.standing": {"instances_claim", "instances_lease", "instances_parked"},
+    "details.row": {"instances_pkey"},
+    "details.inbox": {"signals_target"},
+    "details.history": {"transitions_instance"},
+    "details.children": {"instances_parent"},
+    "details.census": {"instances_parent"},
+    "details.ancestors": {"instances_pkey"},
+}
+STARTS = {
+    f"from_{c.name}": value
+    for walk in browse.WALKS.values()
+    for c, value in zip(walk.order, walk.start, strict=True)
+}
+FILTERS = {"by_fsm": "Crowd", "by_queue": "", "by_key": "", "by_step": "", "only_paused": False}
+VALUES.update(STARTS | FILTERS | {"machine": "Crowd", "before": 2**62, "in_queue": "queue1"})
+
+
+@pytest.fixture(scope="module")
+def crowd(gendurable_server: str, template: str) -> Iterator[Connection]:
+    """A connection to a database with 100,000 instances."""
+    with database(gendurable_server, f"browsed_{os.getpid()}", template) as url:
+        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as conn:
+            fill(conn, ROWS)
+            yield conn
+        engine.dispose()
+
+
+class TestPlans:
+    @both
+    @pytest.mark.parametrize("kind", ["", "_edge"])
+    @pytest.mark.parametrize("name", sorted(INDEXES))
+    def test_a_list_follows_its_index(self, crowd, name, kind, mode):
+        """No list reads the table from end to end; a long one is not sorted, but read in order."""
+        nodes = plan(crowd, f"browse.{name}{kind}", mode)
+
+        assert "Seq Scan" not in [node["Node Type"] for node in nodes]
+        assert {n["Index Name"] for n in nodes if "Index Name" in n} == {INDEXES[name]}
+        if name in LONG:
+            assert "Sort" not in [node["Node Type"] for node in nodes]
+
+    @both
+    @pytest.mark.parametrize("name", sorted(OTHERS))
+    def test_so_does_everything_else(self, crowd, name, mode):
+        """Counts, families and histories are read by their indexes, too."""
+        nodes = plan(crowd, name, mode)
+
+        scanned = [n["Relation Name"] for n in nodes if n["Node Type"] == "Seq Scan"]
+        assert "instances" not in scanned
+        assert {n["Index Name"] for n in nodes if "Index Name" in n} <= OTHERS[name]
+
+
+class TestPages:
+    @pytest.mark.parametrize("path", PAGES)
+    def test_are_quick(self, crowd, path):
+        """A page takes a tenth of a second at most, whatever it looks for."""
+        engine = create_engine(crowd.engine.url)
+        app = dashboard(gd.bind(engine))
+        times = [open_page(app, path) for _ in range(6)]
+        engine.dispose()
+
+        assert min(times) < 0.1

@@ -1,0 +1,4 @@
+SELECT instances.queue, instances.priority, instances.eligible_at, instances.id
+FROM gendurable.instances
+WHERE (instances.queue, instances.priority, instances.eligible_at, instances.id) > (%(from_queue)s::VARCHAR, %(from_priority)s::SMALLINT, %(from_eligible_at)s::TIMESTAMP WITH TIME ZONE, %(from_id)s::BIGINT) AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL ORDER BY instances.queue, instances.priority, instances.eligible_at, instances.id
+ LIMIT 1 OFFSET 9999

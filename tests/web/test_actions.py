@@ -1,0 +1,184 @@
+"""Acting through forms, and what a hostile text does not do."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import select
+
+import gendurable as gd
+from gendurable.testing import drain
+from tests.web.conftest import Order
+
+EVIL = '"><script src=//evil></script><img src=x onerror=alert(1)>'
+
+
+def entries(engine, id):
+    """Return what hands have done to an instance."""
+    with engine.connect() as conn:
+        rows = conn.execute(
+            select(gd.Transition.kind, gd.Transition.made_by, gd.Transition.reason)
+            .where(gd.Transition.instance_id == id, gd.Transition.made_by.isnot(None))
+            .order_by(gd.Transition.id)
+        )
+        return [tuple(row) for row in rows]
+
+
+class TestActions:
+    def test_cancel_and_retry(self, operator, durable, engine, parked):
+        """What is done is done at once, and the history names who did it and why."""
+        answer = operator.act("cancel", parked, reason="the customer called")
+        assert answer.location == f"/instances/{parked}?said=instances-cancel"
+        assert durable.instance(parked).status == "cancelled"
+
+        assert operator.act("retry", parked, reason="called again").status_code == 303
+        assert durable.instance(parked).status == "awaiting_signal"
+        assert entries(engine, parked) == [
+            ("cancelled", "ada", "the customer called"),
+            ("retried", "ada", "called again"),
+        ]
+
+    def test_cancel_a_family(self, operator, durable, parked):
+        """With a tick its descendants are cancelled, too."""
+        durable.schedule_children(parked, [Order()])
+        operator.act("cancel", parked, reason="x", cascade="1")
+
+        assert durable.instance(parked + 1).status == "cancelled"
+
+    def test_signal(self, operator, durable, parked):
+        """A signal is sent as the JSON that was filled in."""
+        answer = operator.act("signal", parked, name="paid", payload='{"amount": 3}', dedup_key="k")
+
+        assert answer.status_code == 303
+        drain(durable)
+        assert durable.instance(parked).status == "done"
+
+    def test_reschedule(self, operator, durable):
+        """What is left empty stays as it is."""
+        id = int(durable.insert(Order(), priority=3))
+        operator.act("reschedule", id, queue="other", delay="3600")
+
+        row = durable.instance(id)
+        assert (row.queue, row.priority) == ("other", 3)
+
+    @pytest.mark.parametrize(
+        ("name", "filled", "complaint"),
+        [
+            ("cancel", {}, "Reason is missing."),
+            ("signal", {"name": "paid", "payload": "{"}, "no JSON"),
+            ("reschedule", {"priority": "high"}, "must be a number"),
+            ("reschedule", {}, "give at="),
+            ("retry", {}, "only failed and cancelled"),
+        ],
+    )
+    def test_mistakes_are_told(self, operator, parked, name, filled, complaint):
+        """A form with a mistake comes back as it was filled in, with what is wrong."""
+        answer = operator.act(name, parked, **filled)
+
+        assert answer.status_code == 422
+        assert complaint in answer.text
+        for value in filled.values():
+            assert value in answer.text
+
+    def test_what_the_binding_can_do(self, operator, durable, monkeypatch, parked):
+        """An action is offered where the binding has it, and calls it with who and why."""
+        calls = []
+        for name in ("pause", "resume", "rewind", "trigger", "set_limit"):
+            monkeypatch.setattr(
+                durable, name, lambda *args, **kw: calls.append((args, kw)), raising=False
+            )
+
+        assert "Pause" in operator.get(f"/instances/{parked}").text
+        operator.act("pause", parked, reason="slow")
+        operator.act("rewind", parked, to="start")
+        operator.act("pause", "orders", kind="queues", reason="deploy")
+        operator.act("trigger", "nightly", kind="schedules")
+        operator.act("set", "stripe", kind="limits", at_once="5")
+        operator.act("set", "stripe", kind="limits")
+
+        assert calls == [
+            ((parked,), {"by": "ada", "reason": "slow"}),
+            ((parked,), {"to": "start", "by": "ada", "reason": None}),
+            ((), {"queue": "orders", "by": "ada", "reason": "deploy"}),
+            (("nightly",), {}),
+            (("stripe", gd.ConcurrencyLimit(5)), {}),
+            (("stripe", None), {}),
+        ]
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "instances/explode?target=1",
+            "instances/cancel?target=7",
+            "schedules/trigger?target=x",
+            "nothing/cancel?target=1",
+        ],
+    )
+    def test_what_is_not_there(self, operator, path):
+        """Neither an unknown action nor an instance that is gone is a stack trace."""
+        assert operator.get(f"/do/{path}").status_code == 404
+
+    @pytest.mark.parametrize("target", ["", "x", "-1", "0", "9" * 30, "²"])
+    def test_what_is_no_target(self, operator, target):
+        """An address without a proper target is refused."""
+        assert operator.get(f"/do/instances/cancel?target={target}").status_code == 400
+
+
+class TestScripts:
+    def test_in_every_text(self, operator, durable, engine):
+        """Whatever text is stored, it is shown as text."""
+
+        class Evil(gd.FSM, name=EVIL, queue=EVIL, history="all"):
+            text: str
+
+            @gd.step(initial=True, name=EVIL)
+            def start(self, ctx: gd.Context) -> gd.Outcome:
+                return gd.Await(EVIL, then=self.end)
+
+            @gd.step
+            def end(self, ctx: gd.Context) -> gd.Outcome:
+                raise ValueError(EVIL)
+
+        ended = durable.insert(Evil(text=EVIL), correlation_key=EVIL, headers={EVIL: EVIL})
+        drain(durable)
+        durable.signal(ended, EVIL, EVIL, dedup_key=EVIL)
+        drain(durable)
+        durable.retry(ended, by=EVIL, reason=EVIL)
+        durable.insert(Evil(text=EVIL))
+        durable.schedule_children(ended, [Evil(text=EVIL)])
+        with engine.begin() as conn:
+            conn.exec_driver_sql(
+                "INSERT INTO gendurable.nodes (name, queues, machines)"
+                " VALUES (%(t)s, ARRAY[%(t)s], jsonb_build_array(jsonb_build_array(%(t)s::text)))",
+                {"t": EVIL},
+            )
+        paths = [
+            "/",
+            "/instances",
+            f"/instances?fsm={quote(EVIL)}",
+            "/instances/1",
+            "/instances/3",
+            "/nodes",
+            "/machines",
+            f"/machines?name={quote(EVIL)}",
+            "/do/instances/cancel?target=1",
+            f"/do/queues/pause?target={quote(EVIL)}",
+            f"/nowhere/{quote(EVIL)}",
+        ]
+        for path in paths:
+            page = operator.get(path).text
+            assert "<script src=//" not in page, path
+            assert "<img src=x" not in page, path
+        durable.cancel(1, EVIL, by=EVIL)
+        assert "<img src=x" not in operator.get("/instances/1").text
+
+    def test_in_what_is_asked_for(self, visitor):
+        """Nor is what stands in an address taken for anything but text."""
+        page = visitor.get("/instances").text
+        assert page
+        for name in ("status", "fsm", "queue", "key", "step", "from", "find", "parent", "said"):
+            answer = visitor.client.get(
+                "/instances", query_string={name: EVIL}, environ_overrides=visitor.environ
+            )
+            assert "<script src=//" not in answer.text
