@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     help="Asked who a user is, with the WSGI environment; needed for any other --host.",
 )
 def dashboard(target: Durable, host: str, port: int, actions: bool, hook: str | None) -> None:
-    """Serve the dashboard of the binding TARGET, such as myapp:durable, until interrupted."""
+    """Serve the dashboard of the binding TARGET, until interrupted.
+
+    \b
+    Examples:
+      gendurable dashboard myapp:durable
+      gendurable dashboard myapp:durable --actions --port 8000
+      gendurable dashboard myapp:durable --host 0.0.0.0 --authenticate myapp:who
+    """
     try:
         from gendurable.web import serve
     except ModuleNotFoundError as error:

@@ -23,6 +23,7 @@ NEWS: dict[str, dict[str, Any]] = {
     "rate_limit_throttled": {"count": 2, "key": "stripe:7"},
     "rate_limit_unknown": {**_ROW, "count": 2, "key": "other:7", "name": "other"},
     "reaper_reaped": {"count": 2},
+    "schedule_fired": {"count": 1, "skipped": 0, "name": "nightly"},
     "await_timeout": {"count": 2},
     "gc_swept": {"count": 2},
     "gc_held": {"count": 2},

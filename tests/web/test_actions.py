@@ -111,7 +111,7 @@ class TestActions:
         [
             "instances/explode?target=1",
             "instances/cancel?target=7",
-            "schedules/trigger?target=x",
+            "schedules/explode?target=x",
             "nothing/cancel?target=1",
         ],
     )

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 import pytest
 from click.testing import CliRunner
 
-from gendurable.cli import main
+from gendurable.cli.app import main
 from gendurable.errors import ConfigError
 from gendurable.web import serve, serving
 
