@@ -221,6 +221,7 @@ COUNTED: tuple[Any, ...] = (
         "key",
     ),
     (events.reaper_reaped, "gendurable_leases_expired_total", "Leases that had expired."),
+    (events.schedule_fired, "gendurable_schedules_fired_total", "Instances by schedules."),
     (events.await_timeout, "gendurable_deadlines_passed_total", "Deadlines that passed."),
     (events.gc_swept, "gendurable_gc_deleted_total", "Old instances that were deleted."),
     (events.gc_held, "gendurable_gc_held_total", "Old instances that had to stay."),

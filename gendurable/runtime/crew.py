@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gendurable")
 
+#: The longest wait of a drain at a time, in seconds, so that a second signal is heeded.
+PIECE = 0.25
 #: How long the end of each thread is waited for, in seconds.
 GOODBYE = 1.0
 
@@ -112,7 +114,7 @@ class Crew:
         self._try_give_back(unstarted, started=False)
         while self.hands.held and (left := end - monotonic()) > 0:
             with suppress(Empty):
-                self._settled.get(timeout=left)
+                self._settled.get(timeout=min(left, PIECE))
         self._try_give_back(list(self.hands.held.values()), started=True)
 
     def stop(self) -> None:

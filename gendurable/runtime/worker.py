@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread, main_thread
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gendurable")
 
+#: The longest time, in seconds, that a signal goes unheeded.
+HEED = 0.25
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -131,12 +133,25 @@ class Worker:
                 gc.freeze()  # what is there by now stays: no collection need walk through it
             self._running = True
             try:
-                reason = self._leave.get()
+                reason = self._told_to_leave()
                 log.info("worker %s drains: %s", self.name, reason)
             finally:
                 self._running = False
                 self.stop()
         return 1 if self._exhausted else 0
+
+    def _told_to_leave(self) -> str:
+        """Wait until somebody says that the worker is to leave, and return why.
+
+        The wait is cut into pieces: Python runs a signal's handler when its main thread next does
+        something, and a signal that comes just before a wait for a lock, or on another thread,
+        does not end that wait.
+        """
+        while True:
+            try:
+                return self._leave.get(timeout=HEED)
+            except Empty:
+                continue
 
     def leave(self, reason: str = "asked to leave") -> None:
         """Have the worker drained, without waiting for it; from any thread."""

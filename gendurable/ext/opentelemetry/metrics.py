@@ -175,6 +175,7 @@ COUNTED: tuple[Any, ...] = (
         "{lease}",
         "Leases that had expired.",
     ),
+    (events.schedule_fired, "gendurable.schedules.fired", "{instance}", "Instances by schedules."),
     (events.await_timeout, "gendurable.deadlines.passed", "{deadline}", "Deadlines that passed."),
     (events.gc_swept, "gendurable.gc.deleted", "{instance}", "Old instances that were deleted."),
     (events.gc_held, "gendurable.gc.held", "{instance}", "Old instances that had to stay."),
