@@ -192,7 +192,7 @@ INDEXES = {
     "buckets.stir": {"buckets_head", "buckets_pkey"},
     "buckets.forget": {"buckets_at", "buckets_pkey"},
     "crowds.mark_keys": {"instances_claim", "instances_slot", "instances_pkey"},
-    "crowds.mark_rates": {"instances_claim", "instances_pkey", "buckets_pkey"},
+    "crowds.mark_rates": {"instances_claim", "instances_pkey", "buckets_pkey", "buckets_head"},
     "survey.states": {"instances_pkey"},
     "survey.adoptable": {"instances_pkey"},
     "survey.adopt": {"instances_pkey"},
