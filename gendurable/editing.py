@@ -108,7 +108,7 @@ class Editing(Operating):
                 raise InvalidInput(f"to={to}: an entry belongs to one instance; name a step")
             count = one_by_one(self, where, session, "rewind", set_to)
         else:
-            goal = as_target(target)  # type: ignore[arg-type]
+            goal = as_target(target)  # type: ignore[arg-type]  # refuse_both: it is not None
             refuse_own(self, goal, "rewind")
             carry_out(self, session, lambda work: set_to(work, goal))
             count = None

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
-    and_,
     bindparam,
     case,
     delete,
@@ -36,36 +35,31 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from gendurable.models import Bucket, Limit
-from gendurable.queries.parts import CLAIM_COLUMNS, NOW, RUNNABLE, among, instances, is_open
+from gendurable.models import Bucket
+from gendurable.queries.parts import (
+    CLAIM_COLUMNS,
+    NOW,
+    among,
+    in_force,
+    instances,
+    is_open,
+    limits,
+    waits,
+)
 from gendurable.queries.statement import Database, Statement, document, records
 
-limits = cast(Table, Limit.__table__)
 buckets = cast(Table, Bucket.__table__)
 
 _queue = bindparam("in_queue", type_=Text)
 _most = bindparam("up_to", type_=Integer)
 _one: ColumnElement[int] = literal_column("1")
 _microsecond: ColumnElement[Any] = literal_column("interval '1 microsecond'")
-_waits = and_(
-    instances.c.status == RUNNABLE,
-    instances.c.blocked == literal_column("'rate'"),
-    instances.c.paused_at.is_(None),
-)
+_waits = waits("rate")
 
 
 def _policy(key: Any) -> Any:
-    """The rate in force for a key: an override, else what a binding declares."""
-    return (
-        select(limits.c.amount, limits.c.per_us, limits.c.burst)
-        .where(
-            limits.c.kind == literal_column("'rate'"),
-            limits.c.name == func.split_part(key, literal_column("':'"), _one),
-        )
-        .order_by(limits.c.source.desc())
-        .limit(_one)
-        .lateral("policy")
-    )
+    """The rate in force for a key."""
+    return in_force("rate", key, limits.c.amount, limits.c.per_us, limits.c.burst).lateral("policy")
 
 
 def _with_keys(keys: Select[tuple[str]]) -> ColumnElement[bool]:

@@ -24,11 +24,19 @@ from sqlalchemy import (
     update,
 )
 
-from gendurable.models import Bucket, Limit
-from gendurable.queries.parts import CLAIMABLE, EXECUTING, NOW, instances, is_open, lanes
+from gendurable.models import Bucket
+from gendurable.queries.parts import (
+    CLAIMABLE,
+    EXECUTING,
+    NOW,
+    in_force,
+    instances,
+    is_open,
+    lanes,
+    limits,
+)
 from gendurable.queries.statement import Database, Statement
 
-limits = cast(Table, Limit.__table__)
 buckets = cast(Table, Bucket.__table__)
 
 _limit = bindparam("up_to", type_=BigInteger)
@@ -63,16 +71,7 @@ _executing = (
     .where(instances.c.status == EXECUTING, instances.c.concurrency_key == _keys.c.key)
     .scalar_subquery()
 )
-_width = (
-    select(limits.c.amount)
-    .where(
-        limits.c.kind == literal_column("'key'"),
-        limits.c.name == func.split_part(_keys.c.key, literal_column("':'"), literal_column("1")),
-    )
-    .order_by(limits.c.source.desc())
-    .limit(literal_column("1"))
-    .scalar_subquery()
-)
+_width = in_force("key", _keys.c.key, limits.c.amount).scalar_subquery()
 _full = (
     select(_keys.c.key)
     .where(_executing >= func.coalesce(_width, literal_column("1")))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
     Integer,
-    Table,
     Text,
-    and_,
     bindparam,
     case,
     delete,
@@ -27,45 +25,29 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from gendurable.models import Limit
 from gendurable.queries.parts import (
     CLAIM_COLUMNS,
     EXECUTING,
     NOW,
-    RUNNABLE,
     among,
+    in_force,
     instances,
     is_open,
+    limits,
+    waits,
 )
 from gendurable.queries.statement import Database, Statement, document, records
-
-limits = cast(Table, Limit.__table__)
 
 _queue = bindparam("in_queue", type_=Text)
 _most = bindparam("up_to", type_=Integer)
 _zero: ColumnElement[int] = literal_column("0")
 _one: ColumnElement[int] = literal_column("1")
-#: Out of the claim's sight until somebody lets it in.
-_waits = and_(
-    instances.c.status == RUNNABLE,
-    instances.c.blocked == literal_column("'key'"),
-    instances.c.paused_at.is_(None),
-)
+_waits = waits("key")
 
 
 def _width(key: Any) -> Any:
-    """How many rows of a key may execute: an override, else the binding's word, else one."""
-    allowed = (
-        select(limits.c.amount)
-        .where(
-            limits.c.kind == literal_column("'key'"),
-            limits.c.name == func.split_part(key, literal_column("':'"), _one),
-        )
-        .order_by(limits.c.source.desc())
-        .limit(_one)
-        .scalar_subquery()
-    )
-    return func.coalesce(allowed, _one)
+    """How many rows of a key may execute: one, unless a limit says otherwise."""
+    return func.coalesce(in_force("key", key, limits.c.amount).scalar_subquery(), _one)
 
 
 def _executing(key: Any, what: Any) -> Any:

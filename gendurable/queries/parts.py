@@ -25,15 +25,16 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import false, null, true
 
 from gendurable.lifecycle import LIVE, PARKED, TERMINAL, Status
-from gendurable.models import NOW, Instance, Pause, StoredSchedule, StoredSignal, Transition
+from gendurable.models import NOW, Instance, Limit, Pause, StoredSchedule, StoredSignal, Transition
 
 instances = cast(Table, Instance.__table__)
 signals = cast(Table, StoredSignal.__table__)
 transitions = cast(Table, Transition.__table__)
+limits = cast(Table, Limit.__table__)
 pauses = cast(Table, Pause.__table__)
 schedules = cast(Table, StoredSchedule.__table__)
 
-__all__ = ["NOW", "instances", "pauses", "schedules", "signals", "transitions"]
+__all__ = ["NOW", "instances", "limits", "pauses", "schedules", "signals", "transitions"]
 
 
 #: A schedule as it is read: its documents as the text that they are, and the time of the reading.
@@ -139,6 +140,29 @@ def among(ids: Select[tuple[int]]) -> ColumnElement[bool]:
     a join with what was limited reads the table from end to end. An array it takes for ten.
     """
     return instances.c.id == func.any(func.array(ids.scalar_subquery()))
+
+
+def in_force(kind: str, key: ColumnElement[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+    """The limit of a key: an override, else what a binding declares, by the name before a colon."""
+    one: ColumnElement[int] = literal_column("1")
+    return (
+        select(*columns)
+        .where(
+            limits.c.kind == literal_column(f"'{kind}'"),
+            limits.c.name == func.split_part(key, literal_column("':'"), one),
+        )
+        .order_by(limits.c.source.desc())
+        .limit(one)
+    )
+
+
+def waits(why: str) -> ColumnElement[bool]:
+    """Out of the claim's sight until somebody lets it in, for a "key" or a "rate"."""
+    return and_(
+        instances.c.status == RUNNABLE,
+        instances.c.blocked == literal_column(f"'{why}'"),
+        instances.c.paused_at.is_(None),
+    )
 
 
 def lanes(in_queue: ColumnElement[bool], begins: ColumnElement[bool]) -> CTE:

@@ -146,6 +146,15 @@ class TestWhoDoesNot:
         assert ahead(play, claim, gd.Next("then")) is None
         assert play.row(id).status == "runnable"
 
+    def test_a_row_of_a_queue_that_was_paused(self, play):
+        """So is a pause of its queue."""
+        id = play.actor()
+        claim = play.one()
+        play.durable.pause(queue="default")
+
+        assert ahead(play, claim, gd.Next("then")) is None
+        assert play.row(id).status == "runnable"
+
     def test_a_worker_that_drains(self, play):
         """Without the length of a lease nothing is claimed."""
         play.actor()
