@@ -9,7 +9,7 @@ import gendurable as gd
 from benchmarks.board import Board
 from benchmarks.machines import STEPS, Five, FiveRows, Noop
 from benchmarks.scenario import Figures, Refused
-from benchmarks.stage import Stage
+from benchmarks.stage import Stage, wait_for
 
 #: How many rows one call of insert_all takes here.
 CALL = 5_000
@@ -80,6 +80,7 @@ def _work(
     with Board() as board:
         with stage.working(board, processes) as team, stage.raw() as conn:
             began = team.go()
+            wait_for(lambda: board.total >= 0.98 * instances * steps, pause=0.005)
             stage.drain(conn)
             took = monotonic() - began
         if board.total < instances * steps:
