@@ -97,6 +97,11 @@ class StepScope(Protocol):
         """Whether the worker drains, or the claim is known to be lost."""
         raise NotImplementedError
 
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every execution of this visit, and for no other."""
+        raise NotImplementedError
+
     def session(self) -> Session:
         """Return the session of a sync step."""
         raise NotImplementedError
@@ -138,7 +143,6 @@ class Context:
         "fsm_version",
         "headers",
         "id",
-        "idempotency_key",
         "parent_id",
         "signals",
         "state",
@@ -161,7 +165,6 @@ class Context:
         awaited: Signals,
         signals: Signals,
         timed_out: bool,
-        idempotency_key: str,
         scope: StepScope,
     ) -> None:
         self.id = id
@@ -176,7 +179,6 @@ class Context:
         self.awaited = awaited
         self.signals = signals
         self.timed_out = timed_out
-        self.idempotency_key = idempotency_key
         self._scope = scope
         self._children: Children | None = None
         self._log: StepLog | None = None
@@ -190,6 +192,14 @@ class Context:
     def stopping(self) -> bool:
         """True once the worker drains or the claim is known to be lost: come to an end."""
         return self._scope.stopping
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every execution and retry of this visit, and different for all others.
+
+        Safe to hand to a payment API.
+        """
+        return self._scope.idempotency_key
 
     @property
     def session(self) -> Session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar, overload
 
@@ -64,6 +64,14 @@ class Signals(Sequence[ReceivedSignal]):
 
     def __repr__(self) -> str:
         return f"Signals({list(self._items)!r})"
+
+    def __iter__(self) -> Iterator[ReceivedSignal]:
+        return iter(self._items)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The ids, in the same order."""
+        return tuple(item.id for item in self._items) if self._items else ()
 
     @property
     def names(self) -> frozenset[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -13,14 +11,9 @@ if TYPE_CHECKING:
 _scope: ContextVar[Scope | None] = ContextVar("gendurable_step", default=None)
 
 
-@contextmanager
-def running(scope: Scope) -> Iterator[None]:
-    """Say that what is called within is the step of *scope*."""
-    token = _scope.set(scope)
-    try:
-        yield
-    finally:
-        _scope.reset(token)
+#: Say that what is called from now on is the step of a scope, until ``leave`` takes the token back.
+enter = _scope.set
+leave = _scope.reset
 
 
 def step() -> Scope | None:

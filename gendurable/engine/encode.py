@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: How many steps of an instance a worker runs ahead, where its class does not say.
 AHEAD = 10
+#: The outcomes that may say what the next execution costs.
+_RATED = (Next, Await, ScheduleChildren)
 
 
 def encode(
@@ -68,7 +70,8 @@ def encode(
         recovered=recovered,
     )
     encoder(finished, outcome, max_size)
-    _check_weights(outcome, bursts)
+    if isinstance(outcome, _RATED):
+        _check_weights(outcome, bursts)
     if recovered:
         finished.presented = awaited if finished.kind == "await" else ()
     elif finished.kind in ("next", "children") or (isinstance(outcome, Await) and outcome.consume):
@@ -82,10 +85,10 @@ def encode(
     return finished
 
 
-def _check_weights(outcome: Outcome, bursts: Mapping[str, int]) -> None:
+def _check_weights(outcome: Next | Await | ScheduleChildren, bursts: Mapping[str, int]) -> None:
     """Refuse what could never have its tokens; a rate that nobody knows may yet come."""
     rated: list[Any] = []
-    if isinstance(outcome, Next | Await | ScheduleChildren) and outcome.rate_limit is not None:
+    if outcome.rate_limit is not None:
         rated.append(outcome)
     if isinstance(outcome, ScheduleChildren):
         rated += [spawn for spawn in outcome.children if spawn.rate_limit is not None]

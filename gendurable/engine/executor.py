@@ -97,7 +97,7 @@ def _drive(trip: Calls) -> Finished:
             return finished
         try:
             value = call()
-            if isinstance(value, Awaitable):  # an upgrade has led from a sync step to an async one
+            if hasattr(type(value), "__await__"):  # by an upgrade the step has become an async one
                 value = asyncio.run(_wait_for(value))
             send = trip.send
         except BaseException as error:

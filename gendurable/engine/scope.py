@@ -70,6 +70,11 @@ class Scope:
         """Whether the worker drains, or the claim is known to be lost."""
         return self._hooks.stopping(self.claim)
 
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every execution of this visit, and for no other."""
+        return f"{self.durable.identity()}:{self.claim.id}:{self.claim.visit}"
+
     def heartbeat(self) -> None:
         """Ask for a longer lease."""
         self._hooks.heartbeat(self.claim)

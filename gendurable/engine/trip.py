@@ -119,13 +119,16 @@ class Trip:
         self, obj: FSM, call: Callable[[], Any], error: BaseException | None = None
     ) -> Calls:
         """Call the step (or ``handle``, for *error*), encode its outcome, commit its session."""
-        with current.running(self._scope):
+        token = current.enter(self._scope)
+        try:
             outcome = yield call
+        finally:
+            current.leave(token)
         finished = encode(
             self._claim,
             obj,
             stamped_children(outcome, self._binding.probes),
-            awaited=[one.id for one in self._awaited],
+            awaited=self._awaited.ids,
             max_size=self._binding.settings.max_size,
             bursts=self._binding.bursts,
             recovered=error is not None,
@@ -191,7 +194,6 @@ class Trip:
             awaited=awaited,
             signals=signals,
             timed_out=claim.timed_out,
-            idempotency_key=f"{self._binding.identity()}:{claim.id}:{claim.visit}",
             scope=self._scope,
         )
 

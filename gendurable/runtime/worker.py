@@ -168,6 +168,7 @@ class Worker:
             with self._binding.engine.begin() as conn:
                 migrations.check(conn, self._binding.settings.schema)
                 limits.declare(conn, self._binding.db, self._binding.settings)
+            self._binding.identity()  # or a step would be the first to ask
         except SQLAlchemyError as error:
             if not is_lost(error):
                 raise

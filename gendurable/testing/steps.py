@@ -81,8 +81,7 @@ def run_step(
         awaited=Signals(presented),
         signals=Signals(presented + _received(signals, len(presented))),
         timed_out=timed_out,
-        idempotency_key=f"test:{found.name}",
-        scope=_Scope(session, durable, list(children)),
+        scope=_Scope(session, durable, list(children), f"test:{found.name}"),
     )
     outcome: Outcome = _run(found, obj, context)
     encode(_claim(machine, found, attempt), obj, outcome, awaited=(), max_size=MAX_SIZE)
@@ -94,7 +93,8 @@ class _Scope:
 
     stopping = False
 
-    def __init__(self, session: Any, durable: Any, children: list[Child]) -> None:
+    def __init__(self, session: Any, durable: Any, children: list[Child], key: str) -> None:
+        self.idempotency_key = key
         self._session = session
         self._children = children
         self.durable = durable

@@ -15,6 +15,7 @@ class Scope:
 
     durable = "the binding"
     stopping = False
+    idempotency_key = "k"
 
     def __init__(self, family: int = 0) -> None:
         self.asked: list[str] = []
@@ -59,7 +60,6 @@ def context(scope: Scope) -> gd.Context:
         awaited=gd.Signals(),
         signals=gd.Signals(),
         timed_out=False,
-        idempotency_key="k",
         scope=scope,
     )
 
