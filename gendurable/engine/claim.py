@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gendurable import events
-from gendurable.engine.limiter import KEY, MAIL, Admission, admit, in_order
+from gendurable.engine.limiter import KEY, MAIL, STARTED, Admission, admit, in_order
 from gendurable.engine.limits import name_of
 from gendurable.engine.nouns import Claim, Claimed
 from gendurable.queries import claim as query
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gendurable.registry import Catalogue
 
 EMPTY = Signals()
+#: How many rows a worker claims at a time at most.
+BATCH = query.BATCH
 
 log = logging.getLogger("gendurable")
 
@@ -41,10 +43,12 @@ def claim(
     catalogue: Catalogue,
     ahead: int = 0,
     binding: str = "default",
+    single: bool = False,
 ) -> Claimed:
     """Claim up to *demand* rows of *queue*, and *ahead* more that no limit concerns.
 
-    Rows that nobody here knows are set aside in the same transaction.
+    Rows that nobody here knows are set aside. Where each statement is its own transaction
+    (*single*), rows with a limit cannot be judged: it is told that they were met.
 
     Raises:
         IntegrityError: another claim was first in a slot of a key; the claim is to be repeated.
@@ -53,8 +57,9 @@ def claim(
     if not rows:
         return Claimed([], next_due)
     claimed = Claimed([])
-    started: Sequence[Any] = [row for row in rows if row.started]
-    if len(started) < len(rows):
+    started: Sequence[Any] = [row for row in rows if row[STARTED]]
+    claimed.limited = len(started) < len(rows)
+    if claimed.limited and not single:
         verdict = admit(conn, db, queue, rows, demand, worker=worker, ttl=ttl)
         started = in_order([*started, *verdict.rows])
         _take_note(claimed, verdict, binding)

@@ -50,9 +50,9 @@ def commit(
             plain = owned = _part(conn, db, worker, plain, {row[0] for row in written}, answer)
         answer.woken.update(queue for _, queue, _ in written if queue is not None)
         _settle(conn, db, plain, answer)
-        ahead = {id for id, _, claimed in written if claimed}
+        ahead = {id: mail for id, _, mail in written if mail is not None}
         if ahead:
-            _go_on(conn, db, [one for one in plain if one.claim.id in ahead], answer)
+            _go_on(conn, db, [one for one in plain if one.claim.id in ahead], ahead, answer)
     if len(plain) < len(owned):
         _return(conn, db, worker, [one for one in owned if not one.fields], answer)
     _record(conn, db, worker, owned)
@@ -69,7 +69,7 @@ def _write(
     late: Mapping[int, dict[str, Any]],
     alone: bool,
     ttl: float,
-) -> Sequence[tuple[int, str | None, bool]]:
+) -> Sequence[tuple[Any, ...]]:
     """Write outcomes with the columns that are known *late*; *alone* it waits for the row."""
     if alone:
         fields = columns(batch[0], **late.get(batch[0].claim.id, {}))
@@ -104,6 +104,11 @@ def _needs_no_lock(one: Finished) -> bool:
     if not one.fields or one.kind == "children":
         return False
     return not one.ends or one.claim.parent_id is None
+
+
+def is_one_statement(one: Finished) -> bool:
+    """Whether the write is all that this outcome needs: nothing else hangs on its transaction."""
+    return _needs_no_lock(one) and one.kind != "await" and not one.consumed and one.entry is None
 
 
 def _guard(
@@ -191,9 +196,16 @@ def _settle(conn: Connection, db: Database, batch: Sequence[Finished], answer: C
         answer.woken |= one.child_queues
 
 
-def _go_on(conn: Connection, db: Database, batch: Sequence[Finished], answer: Committed) -> None:
-    """Make the claims of the steps that run ahead, with the inboxes as they are now."""
-    mail = inboxes(conn, db, (one.claim.id for one in batch))
+def _go_on(
+    conn: Connection,
+    db: Database,
+    batch: Sequence[Finished],
+    letters: Mapping[int, bool],
+    answer: Committed,
+) -> None:
+    """Make the claims of the steps that run ahead, with the inboxes of those that have mail."""
+    ids = [id for id, mail in letters.items() if mail]
+    mail = inboxes(conn, db, ids) if ids else {}
     for one in batch:
         signals = mail.get(one.claim.id, EMPTY)
         answer.ahead.append(one.claim.advanced(one.fields["step"], one.state, signals))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from gendurable.engine.commit import commit
+from gendurable.engine.commit import commit, is_one_statement
 from gendurable.engine.faults import is_refusal, is_transient, sqlstate
 from gendurable.engine.nouns import Committed, Finished
 from gendurable.queries import outcomes
@@ -16,8 +16,9 @@ from gendurable.retry import jitter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection
 
     from gendurable.queries.statement import Database
 
@@ -27,8 +28,16 @@ LOCK_NOT_AVAILABLE = "55P03"
 TRIES = 8
 
 
+class Begin(Protocol):
+    """Opens the transactions of a group commit."""
+
+    def __call__(self, *, single: bool = False) -> AbstractContextManager[Connection]:
+        """Begin one; a *single* statement may be its own."""
+        raise NotImplementedError
+
+
 def commit_group(
-    engine: Engine,
+    begin: Begin,
     db: Database,
     worker: str,
     batch: Sequence[Finished],
@@ -46,15 +55,15 @@ def commit_group(
     answer = Committed()
     plain = [one for one in batch if not one.keyed]
     if plain:
-        answer.add(_isolate(engine, db, worker, plain, ttl))
+        answer.add(_isolate(begin, db, worker, plain, ttl))
     for one in batch:
         if one.keyed:
-            answer.add(_patiently(engine, db, worker, [one], ttl, wait_parents=False))
+            answer.add(_patiently(begin, db, worker, [one], ttl, wait_parents=False))
     return answer
 
 
 def commit_after_parents(
-    engine: Engine,
+    begin: Begin,
     db: Database,
     worker: str,
     batch: Sequence[Finished],
@@ -65,33 +74,34 @@ def commit_after_parents(
 
     Without the wait the committers of one large fan-out would fall apart into single rows.
     """
-    return _patiently(engine, db, worker, batch, ttl, wait_parents=True)
+    return _patiently(begin, db, worker, batch, ttl, wait_parents=True)
 
 
 def _isolate(
-    engine: Engine, db: Database, worker: str, batch: Sequence[Finished], ttl: float | None
+    begin: Begin, db: Database, worker: str, batch: Sequence[Finished], ttl: float | None
 ) -> Committed:
     """Commit *batch*, halving it until a refused outcome stands alone."""
     try:
-        return _transact(engine, db, worker, batch, ttl)
+        return _transact(begin, db, worker, batch, ttl)
     except DBAPIError as error:
         if not is_refusal(error):
             raise
         if len(batch) == 1:
             return Committed(refused=[(batch[0], error)])
     middle = len(batch) // 2
-    answer = _isolate(engine, db, worker, batch[:middle], ttl)
-    answer.add(_isolate(engine, db, worker, batch[middle:], ttl))
+    answer = _isolate(begin, db, worker, batch[:middle], ttl)
+    answer.add(_isolate(begin, db, worker, batch[middle:], ttl))
     return answer
 
 
 def _transact(
-    engine: Engine, db: Database, worker: str, batch: Sequence[Finished], ttl: float | None
+    begin: Begin, db: Database, worker: str, batch: Sequence[Finished], ttl: float | None
 ) -> Committed:
     """Run one transaction, again after a deadlock or a lost race."""
+    single = all(map(is_one_statement, batch))
     for attempt in range(TRIES):
         try:
-            with engine.begin() as conn:
+            with begin(single=single) as conn:
                 return commit(conn, db, worker, batch, ttl=ttl)
         except DBAPIError as error:
             if not is_transient(error) or attempt == TRIES - 1:
@@ -101,7 +111,7 @@ def _transact(
 
 
 def _patiently(
-    engine: Engine,
+    begin: Begin,
     db: Database,
     worker: str,
     batch: Sequence[Finished],
@@ -111,7 +121,7 @@ def _patiently(
 ) -> Committed:
     """Run one transaction that may wait for a lock, for at most the patience."""
     try:
-        with engine.begin() as conn:
+        with begin() as conn:
             conn.execute(PATIENCE)
             if wait_parents:
                 parents = {one.claim.parent_id for one in batch if one.claim.parent_id}
@@ -127,4 +137,4 @@ def _patiently(
             raise
         if len(batch) == 1:
             return Committed(refused=[(batch[0], error)])
-    return _isolate(engine, db, worker, batch, ttl)
+    return _isolate(begin, db, worker, batch, ttl)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from gendurable.fsm import Machine, Step
     from gendurable.signals import Signals
@@ -28,7 +27,6 @@ class Claim:
         "correlation_key",
         "correlation_scope",
         "crashes",
-        "eligible_at",
         "fsm",
         "fsm_version",
         "headers",
@@ -72,7 +70,6 @@ class Claim:
     concurrency_key: str | None
     rate_limit: str | None
     weight: int
-    eligible_at: datetime
     signals: Signals
     machine: Machine
     adopted: bool  # an older version's row, upgraded: its commit writes the version too
@@ -104,7 +101,6 @@ class Claim:
             self.concurrency_key,
             self.rate_limit,
             self.weight,
-            self.eligible_at,
             *_,
         ) = row
         self.claim_seq = seq + 1  # the row is as it was locked; claiming it gave the next number
@@ -150,6 +146,7 @@ class Claimed:
     claims: list[Claim]
     next_due: float | None = None  # seconds until the queue's next row is due
     aside: int = 0  # rows set aside because nobody here knows them
+    limited: bool = False  # rows with a limit were met
     again: bool = False  # something was moved out of the way: look again at once
     contended: bool = False  # somebody else judges a key or a bucket: look again in a moment
     crowded: bool = False  # a row with a limit could start, if there were a free slot

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    ColumnElement,
     Connection,
     Double,
     Integer,
@@ -111,7 +112,7 @@ _status = instances.c.status.type
 def _columns(row: Any) -> dict[str, Any]:
     """What an outcome sets, from the fields of *row*."""
     # The next step runs in this worker at once, under a new claim, unless somebody paused it.
-    ahead = and_(row.ahead, instances.c.paused_at.is_(None), is_open(instances.c.queue))
+    ahead = and_(row.ahead.is_(True), instances.c.paused_at.is_(None), is_open(instances.c.queue))
     return DISOWNED | {
         "fsm_version": func.coalesce(row.fsm_version, instances.c.fsm_version),
         "status": case((ahead, EXECUTING), else_=row.status.cast(_status)),
@@ -142,6 +143,18 @@ def _columns(row: Any) -> dict[str, Any]:
         "children_done": literal_column("0"),
         "ended_from": row.ended_from.cast(_status),
     }
+
+
+def _mail(row: Any) -> ColumnElement[bool]:
+    """Whether anything lies in the inbox of a row that was claimed by its write; else null."""
+    # With a LIMIT, or the planner might hash all signals there are.
+    letter = (
+        select(signals.c.id)
+        .where(signals.c.target_id == row.id, signals.c.consumed_at.is_(None))
+        .limit(literal_column("1"))
+        .scalar_subquery()
+    )
+    return case((row.status == EXECUTING, letter.isnot(None))).label("mail")
 
 
 _document = document("document", "batch", **_FIELDS)
@@ -185,7 +198,7 @@ WRITE = Statement(
         case(
             (_written.c.status == literal_column("'runnable'"), _written.c.queue), else_=null()
         ).label("queue"),
-        (_written.c.status == EXECUTING).label("ahead"),
+        _mail(_written.c),
     ).add_cte(_emptied),
 )
 
@@ -201,14 +214,16 @@ _given = SimpleNamespace(
 #:
 #: Index   instances_pkey
 #: Locks   NO KEY UPDATE of the row, waiting for whoever holds it
-#: Race    a claim that was lost: the guard is evaluated again under the lock, and finds no row
+#: Race    a claim that was lost: the guard is evaluated again under the lock, and finds no row; a
+#:         signal whose sender this has waited for is not in the inbox that is told of, as if it had
+#:         come during the step that runs ahead
 #: Why     for a commit in the session of a step: plain parameters cost a quarter of a document
 WRITE_ONE = Statement(
     "outcomes.write_one",
     update(instances)
     .where(instances.c.id == _given.id, owned(_given.claim_seq))
     .values(_columns(_given))
-    .returning(instances.c.status, instances.c.queue),
+    .returning(instances.c.status, instances.c.queue, _mail(instances.c)),
 )
 
 #: Empty the inbox of an instance that is done.
@@ -271,26 +286,28 @@ def write(
     ids: Iterable[int],
     batch: Iterable[str],
     ttl: float,
-) -> Sequence[tuple[int, str | None, bool]]:
-    """Write encoded outcomes; return (id, its queue if it is runnable, whether it is claimed)."""
+) -> Sequence[tuple[Any, ...]]:
+    """Write encoded outcomes; return (id, its queue if it is runnable, mail) of each.
+
+    Whether it has mail is said of a row that was claimed at once, and None of all others.
+    """
     parameters = {"worker": worker, "ids": array(ids), "batch": records(batch), "ttl": ttl}
-    return db.rows(conn, WRITE, parameters)
+    return db.tuples(conn, WRITE, parameters)
 
 
 def write_one(
     conn: Connection, db: Database, worker: str, fields: Mapping[str, Any], ttl: float
-) -> Sequence[tuple[int, str | None, bool]]:
+) -> Sequence[tuple[Any, ...]]:
     """Write one outcome and empty its inbox if it is done; return what ``write`` does."""
     parameters = {"worker": worker, "ttl": ttl}
     parameters |= {f"new_{name}": fields.get(name) for name in _FIELDS}
-    rows = db.rows(conn, WRITE_ONE, parameters)
+    rows = db.tuples(conn, WRITE_ONE, parameters)
     if not rows:
         return ()
-    ((status, queue),) = rows
+    ((status, queue, mail),) = rows
     if status == Status.DONE:
         db.run(conn, EMPTY, {"target": fields["id"]})
-    runs = status == Status.RUNNABLE
-    return [(fields["id"], queue if runs else None, status == Status.EXECUTING)]
+    return [(fields["id"], queue if status == Status.RUNNABLE else None, mail)]
 
 
 def record(conn: Connection, db: Database, entries: Iterable[str]) -> None:

@@ -69,6 +69,16 @@ class Database:
         """Run *statement* on *conn* and return its rows."""
         return conn.exec_driver_sql(self._text(statement), dict(parameters)).all()
 
+    def tuples(
+        self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]
+    ) -> Sequence[tuple[Any, ...]]:
+        """Run *statement* as ``rows`` does, for many rows: without a ``Row`` made of each."""
+        result = conn.exec_driver_sql(self._text(statement), dict(parameters))
+        assert result.cursor is not None
+        found = result.cursor.fetchall()
+        result.close()
+        return found
+
     def run(self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]) -> int:
         """Run *statement* on *conn* for its effect; return how many rows it touched."""
         return conn.exec_driver_sql(self._text(statement), dict(parameters)).rowcount

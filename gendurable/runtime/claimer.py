@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gendurable import events
 from gendurable.engine import leases
-from gendurable.engine.claim import claim
+from gendurable.engine.claim import BATCH, claim
 from gendurable.engine.faults import is_lost_race
 from gendurable.engine.limiter import mark_crowd
 from gendurable.runtime.link import Link
@@ -32,20 +32,22 @@ SETTLE = 0.01
 SOON = 0.001
 #: How many claims a worker holds at most beyond its slots: outcomes that wait for their commit.
 UNCOMMITTED = 1_000
+#: For how many seconds after a row with a limit was met others are expected.
+LIMITED = 1.0
 
 
 class Queue:
     """One queue of the worker, and when it is to be claimed from next."""
 
-    __slots__ = ("crowded", "due", "poll", "pool", "told")
+    __slots__ = ("due", "limited", "poll", "pool", "told")
 
     def __init__(self, pool: Pool, poll: float) -> None:
         self.pool = pool
         self.poll = poll
         self.due = 0.0
         self.told = False
-        #: A row with a limit waits for a free slot; what is claimed ahead would take it away.
-        self.crowded = False
+        #: Until when rows with a limit are expected; they are judged within the transaction.
+        self.limited = 0.0
 
 
 class Claimer:
@@ -112,10 +114,11 @@ class Claimer:
             pool.slow_down()
             self._give_back(late)
         if (queue.told or queue.due <= monotonic()) and not self._full:
-            demand, ahead = pool.slots.free, self._ahead(queue)
+            demand = min(pool.slots.free, BATCH)
+            ahead = min(pool.ahead, BATCH - demand)
             if demand or ahead:
                 self._claim(queue, demand, ahead)
-        pool.hungry = self._full or not (pool.slots.free or self._ahead(queue))
+        pool.hungry = self._full or not (pool.slots.free or pool.ahead)
         wait = inf
         if not pool.hungry:
             wait = 0.0 if queue.told else max(0.0, queue.due - monotonic())
@@ -125,7 +128,8 @@ class Claimer:
         queue.told = False
         pool = queue.pool
         try:
-            claimed = self._transact(queue.pool.queue, demand, ahead)
+            single = queue.limited < monotonic()
+            claimed = self._transact(queue.pool.queue, demand, ahead, single)
         except BaseException as error:
             queue.told = True
             if is_lost_race(error):  # two claims meant one slot, or one new bucket
@@ -136,16 +140,19 @@ class Claimer:
         now = monotonic()
         self._plan(queue, claimed, demand + ahead, now)
         pool.slots.offer([Run.of(one, now) for one in claimed.claims])
-        queue.crowded = claimed.crowded
+        pool.crowded = claimed.crowded
+        if claimed.limited:
+            queue.limited = now + LIMITED
+            queue.told |= single
         if claimed.look or claimed.timer:
             self._gates.look(claimed.look, timer=claimed.timer)
         if claimed.marked * 2 > demand + ahead:
             self._mark_crowd(queue.pool.queue)
         self._tell(pool, claimed, demand)
 
-    def _transact(self, queue: str, demand: int, ahead: int) -> Claimed:
+    def _transact(self, queue: str, demand: int, ahead: int, single: bool) -> Claimed:
         binding = self._binding
-        with self._link.begin() as conn:
+        with self._link.begin(single=single) as conn:
             return claim(
                 conn,
                 binding.db,
@@ -156,6 +163,7 @@ class Claimer:
                 ttl=binding.settings.lease_ttl,
                 catalogue=binding.catalogue,
                 binding=binding.name,
+                single=single,
             )
 
     def _mark_crowd(self, queue: str) -> None:
@@ -163,9 +171,6 @@ class Claimer:
         with self._link.begin() as conn:
             keys = mark_crowd(conn, self._binding.db, queue)
         self._gates.look(keys)
-
-    def _ahead(self, queue: Queue) -> int:
-        return 0 if queue.crowded else queue.pool.ahead
 
     def _plan(self, queue: Queue, claimed: Claimed, room: int, now: float) -> None:
         """Say when this queue is to be claimed from next, unless somebody tells us before."""

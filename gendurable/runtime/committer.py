@@ -100,6 +100,7 @@ class Committer:
         commit: Commit,
         commit_after_parents: Commit,
         outage: Outage,
+        close: Callable[[], object] | None = None,
     ) -> None:
         self._owner = owner
         self._hands = hands
@@ -110,7 +111,7 @@ class Committer:
         self._parents = _Waiting(FIRST_PARENT)
         #: After a lost answer to COMMIT, what looks stale may be what was committed.
         self._doubtful: set[int] = set()
-        self.daemon = Daemon(f"{outage.name}-commit", self.tick, outage=outage)
+        self.daemon = Daemon(f"{outage.name}-commit", self.tick, outage=outage, close=close)
 
     def put(self, finished: Finished) -> None:
         """Take over an outcome; called by step threads."""

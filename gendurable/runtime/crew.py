@@ -20,6 +20,7 @@ from gendurable.runtime.cron import Cron
 from gendurable.runtime.gates import Gates
 from gendurable.runtime.hands import Hands
 from gendurable.runtime.heart import Heart
+from gendurable.runtime.link import Link
 from gendurable.runtime.loop import Daemon, Outage, Pulse
 from gendurable.runtime.notifier import Listener
 from gendurable.runtime.overtime import Overtime
@@ -63,9 +64,10 @@ class Crew:
         self._settled: SimpleQueue[None] = SimpleQueue()
         outage, hands = self.outage, self.hands
 
-        group = partial(commit_group, binding.engine, binding.db, worker, ttl=self._ttl)
-        behind = partial(commit_after_parents, binding.engine, binding.db, worker, ttl=self._ttl)
-        self._committer = Committer(self, hands, group, behind, outage)
+        link = Link(binding.engine)
+        group = partial(commit_group, link.begin, binding.db, worker, ttl=self._ttl)
+        behind = partial(commit_after_parents, link.begin, binding.db, worker, ttl=self._ttl)
+        self._committer = Committer(self, hands, group, behind, outage, close=link.close)
         self.overtime = Overtime(self.exchange, exhausted, settings.slots, outage)
         executor = Executor(binding, worker, Hooks(hands.stopping, self._heartbeat, self._ttl))
         steps = Steps(executor, hands, self.overtime, self._committer.put)
@@ -181,7 +183,7 @@ class Crew:
         """Let ``handle`` have the word on an outcome that the database refuses."""
         run = Run(finished.claim, monotonic())
         run.error = error
-        self._pools[finished.claim.queue].slots.insert(run)
+        self._pools[finished.claim.queue].slots.insert([run])
 
     def go_on(self, claims: list[Claim]) -> None:
         """Run the next steps of rows that their own commits have claimed, before what waits."""
@@ -190,8 +192,11 @@ class Crew:
             self._try_give_back(claims, started=False)
             return
         now = monotonic()
+        runs: dict[str, list[Run]] = {}
         for claim in claims:
-            self._pools[claim.queue].slots.insert(Run.of(claim, now))
+            runs.setdefault(claim.queue, []).append(Run.of(claim, now))
+        for queue, those in runs.items():
+            self._pools[queue].slots.insert(those)
 
     def doubt(self) -> None:
         """An answer to COMMIT was lost: rows may bear our name that we do not hold."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine
 
+_TRANSACTION, _STATEMENT = "READ COMMITTED", "AUTOCOMMIT"
+
 
 class Link:
     """One connection of the engine, kept between transactions, so that it can be counted on."""
@@ -14,13 +16,25 @@ class Link:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._conn: Connection | None = None
+        self._level = _TRANSACTION
+        self._may_stand_alone = False
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """Run one transaction; after any error the connection is not used again."""
+    def begin(self, *, single: bool = False) -> Iterator[Connection]:
+        """Run one transaction; after any error the connection is not used again.
+
+        Where each statement may stand alone (*single*), it is its own transaction, which spares the
+        round trips of BEGIN and COMMIT; for a worker's thread each of them is a wait for Python's
+        lock, too.
+        """
         try:
             if self._conn is None:
-                self._conn = self._engine.connect()
+                self._open()
+            assert self._conn is not None
+            level = _STATEMENT if single and self._may_stand_alone else _TRANSACTION
+            if level != self._level:
+                self._conn.execution_options(isolation_level=level)
+                self._level = level
             with self._conn.begin():
                 yield self._conn
         except BaseException:
@@ -33,3 +47,11 @@ class Link:
         if conn is not None:
             with suppress(Exception):
                 conn.close()
+
+    def _open(self) -> None:
+        """Connect; a statement that stands alone runs at whatever level the server defaults to."""
+        self._conn = self._engine.connect()
+        self._level = _TRANSACTION
+        with self._conn.begin():
+            default = self._conn.exec_driver_sql("SHOW default_transaction_isolation").scalar()
+        self._may_stand_alone = default == "read committed"

@@ -90,7 +90,7 @@ class Overtime:
         if claim is not None:
             again = Run(claim, monotonic())
             again.error = StepTimeout(f"{claim.fsm}.{claim.step} ran longer than {run.limit} s")
-            place.pool.slots.insert(again)
+            place.pool.slots.insert([again])
         if place.task is not None:
             place.pool.cancel(place.task)
             place.pool.release(place.slot)

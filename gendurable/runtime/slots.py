@@ -3,12 +3,16 @@
 Nobody takes a lock. A slot is passed from the run that ends to the next one that waits; whoever
 finds nothing waiting lays the slot down and then looks once more, and whoever brings work lays it
 down first and then looks for a slot, so that the two cannot miss each other.
+
+Work starts one slot, and each slot that starts starts the next while something waits: steps that
+last for microseconds are all run by the first thread, which does not let go of Python's lock, and
+it would be a waste to wake the others for nothing.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 from threading import Lock, Thread
 
@@ -58,7 +62,7 @@ class Slot:
 class Slots:
     """The slots of one queue and the runs that wait for one."""
 
-    def __init__(self, count: int, start: Callable[[Slot, Run], None]) -> None:
+    def __init__(self, count: int, start: Callable[[Slot, Run], bool]) -> None:
         self.count = count
         self._start = start
         self.all = tuple(Slot() for _ in range(count))
@@ -78,12 +82,12 @@ class Slots:
     def offer(self, runs: Iterable[Run]) -> None:
         """Start *runs* in order, as far as slots are idle; the others wait."""
         self.waiting.extend(runs)
-        self._dispatch()
+        self.dispatch()
 
-    def insert(self, run: Run) -> None:
-        """Start *run*, or let it wait before all others."""
-        self.waiting.appendleft(run)
-        self._dispatch()
+    def insert(self, runs: Sequence[Run]) -> None:
+        """Start *runs*, or let them wait before all others."""
+        self.waiting.extendleft(reversed(runs))
+        self.dispatch()
 
     def next(self, slot: Slot) -> Run | None:
         """Return what is to run next in *slot*; None: nothing waits, and the slot is idle now."""
@@ -91,7 +95,7 @@ class Slots:
             return self.waiting.popleft()
         except IndexError:
             self._idle.append(slot)
-            self._dispatch()
+            self.dispatch()
             return None
 
     def take_back(self, before: float) -> list[Run]:
@@ -111,10 +115,11 @@ class Slots:
                 break
         if kept:
             self.waiting.extendleft(reversed(kept))
-            self._dispatch()
+            self.dispatch()
         return aged
 
-    def _dispatch(self) -> None:
+    def dispatch(self) -> None:
+        """Start what waits in an idle slot, if there is one; what starts there does it again."""
         while self.waiting:
             try:
                 slot = self._idle.pop()
@@ -123,6 +128,7 @@ class Slots:
             try:
                 run = self.waiting.popleft()
             except IndexError:
-                self._idle.append(slot)
+                self._idle.append(slot)  # and look again: something may have come meanwhile
             else:
-                self._start(slot, run)
+                if self._start(slot, run):
+                    return

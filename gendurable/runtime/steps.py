@@ -120,6 +120,9 @@ class Pool:
         self.slots = Slots(count, self.start)
         #: All slots are taken, so that one that becomes free is news.
         self.hungry = False
+        #: A row with a limit waits for a slot, which none that is claimed ahead may take before it:
+        #: nothing is claimed until a slot is free, and then it has its turn.
+        self.crowded = False
         self._steps = steps
         self._tasks = tasks
         self._wake = wake
@@ -131,19 +134,26 @@ class Pool:
         """How many rows to claim beyond the free slots."""
         if self._seen < MEMORY or self._pace > FAST:
             return 0
+        if self.crowded and not self.slots.free:
+            return 0
         waiting = len(self.slots.waiting)
-        return AHEAD - waiting if waiting <= REFILL else 0
+        return AHEAD - waiting if waiting <= self._refill else 0
+
+    @property
+    def _refill(self) -> int:
+        """How few runs are to wait when more are claimed."""
+        return 0 if self.crowded else REFILL
 
     def slow_down(self) -> None:
         """Claim nothing ahead until the average is known again."""
         self._seen = 0
 
-    def start(self, slot: Slot, run: Run) -> None:
-        """Run *run* in *slot*, and after it whatever waits."""
+    def start(self, slot: Slot, run: Run) -> bool:
+        """Run *run* in *slot*, and after it whatever waits; say if a thread dispatches the next."""
         if run.is_async:
             self.slow_down()
             self._tasks.begin(self, slot, run)
-            return
+            return False
         if slot.thread is None:
             slot.thread = Thread(
                 target=self._serve,
@@ -153,11 +163,12 @@ class Pool:
             )
             slot.thread.start()
         slot.inbox.put(run)
+        return True
 
     def next(self, slot: Slot) -> Run | None:
         """Pass *slot* to the next run, or lay it down."""
         run = self.slots.next(slot)
-        if self.hungry and len(self.slots.waiting) <= REFILL:
+        if self.hungry and len(self.slots.waiting) <= self._refill:
             self._wake()
         return run
 
@@ -184,6 +195,7 @@ class Pool:
     def _serve(self, slot: Slot, inbox: SimpleQueue[Run | None]) -> None:
         place = Place(self, slot)
         while (run := inbox.get()) is not None:
+            self.slots.dispatch()
             while run is not None and not run.is_async:
                 began = monotonic()
                 if not self._steps.take(run, place):

@@ -27,6 +27,10 @@ def keeper(durable) -> Gatekeeper:
     return Gatekeeper(durable)
 
 
+#: What the worker's threads ask once a connection.
+AT_CONNECT = "SHOW default_transaction_isolation"
+
+
 @pytest.fixture
 def counted(engine) -> Callable[..., object]:
     """Collect what this thread sends to the database within a block, on whatever connection.
@@ -40,7 +44,7 @@ def counted(engine) -> Callable[..., object]:
         here = get_ident()
 
         def note(conn, cursor, statement, parameters, context, executemany) -> None:
-            if get_ident() != here:
+            if get_ident() != here or statement == AT_CONNECT:
                 return
             assert not executemany, "a statement that is sent once a row"
             sent.append(statement)

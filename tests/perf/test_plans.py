@@ -133,11 +133,12 @@ OTHERS: dict[str, dict[str, object]] = {
 #: The hot statements, and the indexes of ``instances`` and ``signals`` that their plans may use.
 INDEXES = {
     "claim.claim": {"instances_claim", "instances_pkey", "signals_target", "pauses_open"},
+    "claim.claim_batch": {"instances_claim", "instances_pkey", "signals_target", "pauses_open"},
     "outcomes.lock": {"instances_pkey"},
     "outcomes.lock_waiting": {"instances_pkey"},
     "outcomes.look": {"instances_pkey"},
     "outcomes.write": {"instances_pkey", "signals_target", "pauses_open"},
-    "outcomes.write_one": {"instances_pkey", "pauses_open"},
+    "outcomes.write_one": {"instances_pkey", "signals_target", "pauses_open"},
     "outcomes.empty": {"signals_target"},
     "signals.deliver": {"instances_pkey"},
     "signals.deliver_by_key": {"instances_correlation", "instances_pkey"},
@@ -307,6 +308,29 @@ def test_a_claim_sorts_nothing_but_its_batch(crowded, mode):
             below = list(_nodes(node, inputs_only=True))
             assert not [n for n in below if n.get("Relation Name") == "instances"]
     assert len([n for n in nodes if n.get("Index Name") == "instances_claim"]) >= 3
+
+
+def test_a_batch_is_not_planned_again_and_again(crowded):
+    """The server settles on one plan for claims of a batch, and for the writes of their outcomes.
+
+    A claim whose limit is a parameter never has that luck: this is why there are two.
+    """
+    driver = crowded.connection.driver_connection
+    assert driver is not None
+    values = {"in_queue": "nobody", "up_to": 200, "worker": "w", "ttl": 30.0, "ids": "{}"}
+    values["batch"] = "[]"
+    with driver.cursor() as cursor:
+        cursor.execute("RESET plan_cache_mode")
+        for name in ("claim.claim_batch", "outcomes.write", "claim.claim"):
+            for _ in range(8):
+                cursor.execute(STATEMENTS[name].sql(), values, prepare=True)
+        found = cursor.execute(
+            "SELECT CASE WHEN statement NOT LIKE '%RECURSIVE%' THEN 'write'"
+            " WHEN statement LIKE '%LIMIT 200%' THEN 'batch' ELSE 'any' END, generic_plans"
+            " FROM pg_prepared_statements WHERE statement LIKE 'WITH%'"
+        ).fetchall()
+
+    assert dict(found) == {"write": 3, "batch": 3, "any": 0}
 
 
 def test_a_claim_reads_few_pages(crowded):

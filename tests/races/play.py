@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, event, text
@@ -17,6 +17,7 @@ from gendurable.engine.executor import Executor, Hooks
 from gendurable.engine.group import commit_after_parents, commit_group
 from gendurable.engine.nouns import Claim, Committed, Finished
 from gendurable.queries.claim import CLAIM
+from gendurable.runtime.link import Link
 from gendurable.state import load_state
 
 #: What the steps of ``Actor`` do in this test, by step: a call that returns an outcome.
@@ -121,11 +122,13 @@ class Play:
 
     def group(self, *batch: Finished, worker: str = "w") -> Committed:
         """Commit as the committer does."""
-        return commit_group(self.engine, self.db, worker, batch)
+        with closing(Link(self.engine)) as link:
+            return commit_group(link.begin, self.db, worker, batch)
 
     def behind_parents(self, *batch: Finished, worker: str = "w") -> Committed:
         """Commit as the committer does at its second try for a held parent."""
-        return commit_after_parents(self.engine, self.db, worker, batch)
+        with closing(Link(self.engine)) as link:
+            return commit_after_parents(link.begin, self.db, worker, batch)
 
     def step(self, outcome: Any = None) -> Committed:
         """Claim the only row that can run and let it say *outcome*, or what its script says."""

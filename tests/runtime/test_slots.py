@@ -32,6 +32,20 @@ class TestSlots:
         assert ids(slots.waiting) == [3, 4]
         assert (slots.free, slots.busy) == (0, 3)
 
+    def test_a_slot_that_starts_starts_the_next(self):
+        """Where the thread of a slot dispatches, work wakes one; it wakes the next, in turn."""
+        started = []
+        slots = Slots(3, lambda slot, run: started.append(run) or True)
+
+        slots.offer(run(n) for n in range(5))
+        assert ids(started) == [0]
+
+        for _ in range(5):
+            slots.dispatch()
+
+        assert ids(started) == [0, 1, 2]
+        assert ids(slots.waiting) == [3, 4]
+
     def test_a_slot_passes_to_the_next_run(self):
         """Whoever ends a run gets the next one; with none waiting, the slot is idle."""
         slots = Slots(1, lambda slot, run: taken.append(slot))
@@ -43,13 +57,13 @@ class TestSlots:
         assert slots.free == 1
 
     def test_what_is_inserted_goes_first(self):
-        """A run that comes back for its error waits before all others."""
+        """Runs that come back for an error, or run ahead, wait before all others, in order."""
         slots = Slots(0, lambda slot, run: None)
         slots.offer([run(1)])
 
-        slots.insert(run(2))
+        slots.insert([run(2), run(3)])
 
-        assert ids(slots.waiting) == [2, 1]
+        assert ids(slots.waiting) == [2, 3, 1]
 
     def test_takes_back_what_has_waited_too_long(self):
         """Old runs are taken out, younger ones and those that already ran stay in their order."""
@@ -57,7 +71,7 @@ class TestSlots:
         failed = run(9, claimed_at=1)
         failed.error = ValueError()
         slots.offer([run(1, 1), run(2, 2), run(3, 3), run(4, 3)])
-        slots.insert(failed)
+        slots.insert([failed])
 
         assert ids(slots.take_back(2)) == [1, 2]
         assert ids(slots.waiting) == [9, 3, 4]
@@ -67,11 +81,12 @@ class TestSlots:
         """However bringing and passing on interleave, every run is taken, by at most so many."""
         inboxes: SimpleQueue = SimpleQueue()
         seen: SimpleQueue = SimpleQueue()
-        slots = Slots(threads, lambda slot, run: inboxes.put((slot, run)))
+        slots = Slots(threads, lambda slot, run: inboxes.put((slot, run)) or True)
 
         def serve() -> None:
             while (work := inboxes.get()) is not None:
                 slot, run = work
+                slots.dispatch()
                 while run is not None:
                     seen.put(run.claim.id)
                     run = slots.next(slot)

@@ -7,7 +7,7 @@ WHERE pauses.queue = %(in_queue)s::VARCHAR AND pauses.resumed_at IS NULL)) ORDER
  LIMIT 1) AS priority UNION ALL SELECT (SELECT instances.priority
 FROM gendurable.instances
 WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.priority > lanes.priority ORDER BY instances.priority
- LIMIT 1) AS anon_2
+ LIMIT 1) AS anon_1
 FROM lanes
 WHERE lanes.priority IS NOT NULL),
 due AS
@@ -21,10 +21,12 @@ claimed AS
 (UPDATE gendurable.instances SET status='executing', concurrency_key=NULL, slot=NULL, blocked=NULL, locked_by=%(worker)s::VARCHAR, lease_expires_at=(statement_timestamp() + %(ttl)s * interval '1 second'), claim_seq=(instances.claim_seq + 1), updated_at=statement_timestamp() WHERE instances.id = any(array((SELECT due.id
 FROM due
 WHERE due.concurrency_key IS NULL AND due.rate_limit IS NULL))) RETURNING instances.id)
- SELECT due.id, due.fsm, due.fsm_version, due.step, due.state, due.attempt, due.visit, due.claim_seq, due.awaits, due.queue, due.priority, due.correlation_key, due.correlation_scope, due.parent_id, due.parent_round, due.round, due.headers, due.timed_out, due.crashes, due.concurrency_key, due.rate_limit, due.weight, due.eligible_at, claimed.id IS NOT NULL AS started, CASE WHEN (due.concurrency_key IS NULL) THEN NULL ELSE pg_try_advisory_xact_lock(1735287404, hashtext(due.concurrency_key) & 4095) END AS won, (SELECT signals.id
+ SELECT due.id, due.fsm, due.fsm_version, due.step, due.state, due.attempt, due.visit, due.claim_seq, due.awaits, due.queue, due.priority, due.correlation_key, due.correlation_scope, due.parent_id, due.parent_round, due.round, due.headers, due.timed_out, due.crashes, due.concurrency_key, due.rate_limit, due.weight, CASE WHEN (EXISTS (SELECT *
+FROM due
+WHERE NOT (due.concurrency_key IS NULL AND due.rate_limit IS NULL))) THEN due.eligible_at END AS eligible_at, claimed.id IS NOT NULL AS started, CASE WHEN (due.concurrency_key IS NULL) THEN NULL ELSE pg_try_advisory_xact_lock(1735287404, hashtext(due.concurrency_key) & 4095) END AS won, (SELECT signals.id
 FROM gendurable.signals
 WHERE signals.target_id = due.id
- LIMIT 1) IS NOT NULL AS mail, CASE WHEN (due.id IS NULL) THEN (SELECT CAST(EXTRACT(epoch FROM min(soonest.eligible_at) - statement_timestamp()) AS DOUBLE PRECISION) AS anon_1
+ LIMIT 1) IS NOT NULL AS mail, CASE WHEN (due.id IS NULL) THEN (SELECT CAST(EXTRACT(epoch FROM min(soonest.eligible_at) - statement_timestamp()) AS DOUBLE PRECISION) AS anon_2
 FROM lanes JOIN LATERAL (SELECT instances.eligible_at
 FROM gendurable.instances
 WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.priority = lanes.priority ORDER BY instances.eligible_at
