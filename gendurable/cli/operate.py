@@ -1,14 +1,15 @@
-"""``gendurable explain``, ``pause``, ``resume``, ``rewind``: why it stands, and what to do."""
+"""``gendurable explain``, ``pause``, ``resume``, ``rewind``, ``patch-state``: why, and what to do."""
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gendurable.cli.group import Wrong
-from gendurable.cli.options import InstanceName, by_option
+from gendurable.cli.options import InstanceName, Json, by_option
 from gendurable.cli.output import json_option, print_json
 from gendurable.cli.target import Target
 
@@ -100,6 +101,41 @@ def rewind(
         click.echo("rewound")
 
 
+@click.command("patch-state")
+@click.argument("target", type=Target())
+@click.argument("instance", type=InstanceName())
+@click.argument("fields", type=Json())
+@click.option("--expect", type=int, metavar="VISIT", help="Only if it is still at this visit.")
+@by_option
+@json_option
+def patch_state(
+    target: Durable,
+    instance: int | str,
+    fields: Any,
+    expect: int | None,
+    by: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Change FIELDS of the state of an instance, given as a JSON object; the others stay.
+
+    Its class checks the new state. It stands where it stood; a worker that executes it loses it.
+    What was before stays in the history, and a rewind to that entry takes the change back.
+
+    \b
+    Examples:
+      gendurable patch-state myapp:durable order:42 '{"city": "Bonn"}' --reason "moved"
+      gendurable patch-state myapp:durable 4711 - --expect 3 < fields.json
+    """
+    if not isinstance(fields, dict) or not fields:
+        raise Wrong(f"FIELDS={json.dumps(fields)} must be a JSON object of the fields that change")
+    target.patch_state(instance, fields, expect=expect, by=by, reason=reason)
+    if as_json:
+        print_json({"patched": True})
+    else:
+        click.echo("patched")
+
+
 def _goal(given: dict[str, Any]) -> dict[str, Any]:
     """Return what to hold or to let go, as the library is told."""
     instance = given.pop("instance")
@@ -116,4 +152,4 @@ def _tell(count: int, done: str, not_done: str, as_json: bool) -> None:
     sys.exit(0)
 
 
-COMMANDS = (explain, pause, resume, rewind)
+COMMANDS = (explain, pause, resume, rewind, patch_state)

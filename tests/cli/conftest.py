@@ -64,9 +64,15 @@ def app(engine) -> Iterator[Any]:
 def cli(app) -> Callable[..., Result]:
     """Run ``gendurable COMMAND cliapp:durable ...`` in this process."""
 
-    def cli(command: str, *arguments: object, status: int = 0, app: str = "durable") -> Result:
+    def cli(
+        command: str,
+        *arguments: object,
+        status: int = 0,
+        app: str = "durable",
+        stdin: str | None = None,
+    ) -> Result:
         line = [*command.split(), f"cliapp:{app}", *map(str, arguments)]
-        result = CliRunner().invoke(main, line, catch_exceptions=False)
+        result = CliRunner().invoke(main, line, input=stdin, catch_exceptions=False)
         assert result.exit_code == status, result.output
         return result
 
@@ -77,7 +83,9 @@ def cli(app) -> Callable[..., Result]:
 def data(cli) -> Callable[..., Any]:
     """Run a command with ``--json`` and return what it printed."""
 
-    def data(command: str, *arguments: object, status: int = 0) -> Any:
-        return json.loads(cli(command, *arguments, "--json", status=status).stdout)
+    def data(
+        command: str, *arguments: object, status: int = 0, stdin: str | None = None
+    ) -> Any:
+        return json.loads(cli(command, *arguments, "--json", status=status, stdin=stdin).stdout)
 
     return data

@@ -55,3 +55,44 @@ class TestRewind:
         with app.durable.engine.connect() as conn:
             reasons = conn.scalars(text("SELECT reason FROM gendurable.transitions")).all()
         assert "again" in reasons
+
+
+class TestPatchState:
+    def test_changes_fields(self, cli, data, app):
+        """From an argument or from standard input; the others stay, and the history tells why."""
+        handle = app.durable.insert(app.Order(order=1))
+
+        said = cli("patch-state", handle.id, '{"city": "Bonn"}', "--reason", "moved", "--by", "ada")
+        assert said.stdout == "patched\n"
+        assert data("patch-state", handle.id, "-", stdin='{"order": 2}') == {"patched": True}
+
+        assert handle.instance().state == {"order": 2, "city": "Bonn"}
+        entries = data("show", handle.id)["history"]
+        assert [(one["kind"], one["made_by"], one["reason"]) for one in entries][:1] == [
+            ("patched", "ada", "moved")
+        ]
+
+    def test_only_at_the_visit_that_was_seen(self, cli, app):
+        """One that went on is left alone."""
+        handle = app.durable.insert(app.Order(order=1))
+        visit = handle.instance().visit
+
+        said = cli("patch-state", handle.id, '{"order": 2}', "--expect", visit + 1, status=2)
+
+        assert f"is at visit {visit}" in said.stderr
+        assert handle.instance().state["order"] == 1
+        cli("patch-state", handle.id, '{"order": 2}', "--expect", visit)
+        assert handle.instance().state["order"] == 2
+
+    def test_refuses_what_the_class_does_not_take(self, cli, app):
+        """It names the field; what is no JSON object is a mistake of usage."""
+        handle = app.durable.insert(app.Order(order=1))
+
+        refused = cli("patch-state", handle.id, '{"order": "one"}', status=2).stderr
+        assert "Order.order='one': " in refused
+        assert "no field 'town'" in cli("patch-state", handle.id, '{"town": 1}', status=2).stderr
+        assert "must be a JSON object" in cli("patch-state", handle.id, "[1]", status=2).stderr
+        assert "must be a JSON object" in cli("patch-state", handle.id, "{}", status=2).stderr
+        assert "is no JSON" in cli("patch-state", handle.id, "{order: 2}", status=2).stderr
+        cli("patch-state", 99, '{"order": 2}', status=1)
+        assert handle.instance().state["order"] == 1
