@@ -8,6 +8,7 @@ from gendurable.cli import (
     care,
     change,
     dashboard,
+    demo,
     draw,
     limits,
     look,
@@ -51,5 +52,6 @@ for _command in (
     draw.graph,
     schema.schema,
     dashboard.dashboard,
+    demo.demo,
 ):
     main.add_command(_command)

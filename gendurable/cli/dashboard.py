@@ -35,6 +35,12 @@ def dashboard(target: Durable, host: str, port: int, actions: bool, hook: str | 
       gendurable dashboard myapp:durable --actions --port 8000
       gendurable dashboard myapp:durable --host 0.0.0.0 --authenticate myapp:who
     """
+    who = None if hook is None else _function(hook)
+    open_dashboard(target, host=host, port=port, authenticate=who, actions=actions)
+
+
+def open_dashboard(target: Durable, **options: Any) -> None:
+    """Serve the dashboard until interrupted, with the options of ``gendurable.web.serve``."""
     try:
         from gendurable.web import serve
     except ModuleNotFoundError as error:
@@ -47,8 +53,7 @@ def dashboard(target: Durable, host: str, port: int, actions: bool, hook: str | 
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
     try:
-        who = None if hook is None else _function(hook)
-        serve(target, host, port, authenticate=who, actions=actions)
+        serve(target, **options)
     except (GenDurableError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""``gendurable explain``, ``pause``, ``resume``, ``rewind``, ``patch-state``: why, and what to do."""
+"""``explain``, ``pause``, ``resume``, ``rewind``, ``patch-state``: why it stands, what to do."""
 
 from __future__ import annotations
 

@@ -83,9 +83,7 @@ def cli(app) -> Callable[..., Result]:
 def data(cli) -> Callable[..., Any]:
     """Run a command with ``--json`` and return what it printed."""
 
-    def data(
-        command: str, *arguments: object, status: int = 0, stdin: str | None = None
-    ) -> Any:
+    def data(command: str, *arguments: object, status: int = 0, stdin: str | None = None) -> Any:
         return json.loads(cli(command, *arguments, "--json", status=status, stdin=stdin).stdout)
 
     return data
