@@ -12,9 +12,10 @@ from gendurable.callers import working
 
 # What follows is imported where it is used: a process that runs steps needs none of it.
 if TYPE_CHECKING:
+    from gendurable.engine.findings import Checked, Upgraded
     from gendurable.engine.numbers import Stats
     from gendurable.engine.slowness import Verdict
-    from gendurable.engine.survey import Checked, Progress, Upgraded
+    from gendurable.engine.survey import Progress
     from gendurable.queries.statement import Database
     from gendurable.registry import Catalogue
     from gendurable.settings import Settings

@@ -9,6 +9,7 @@ from sqlalchemy.orm import sessionmaker
 
 import gendurable as gd
 from examples.shop.machines import Checkout, Ship
+from examples.shop.stocktake import Stocktake
 
 LEASE = float(os.environ.get("SHOP_LEASE", "30"))
 
@@ -17,4 +18,7 @@ engine = create_engine(
     os.environ.get("DATABASE_URL", "postgresql+psycopg:///shop"), pool_size=20, pool_pre_ping=True
 )
 Session = sessionmaker(engine)
-durable = gd.bind(engine, fsms=[Checkout, Ship], lease_ttl=LEASE, heartbeat_interval=LEASE / 3)
+durable = gd.bind(
+    engine, fsms=[Checkout, Ship, Stocktake], lease_ttl=LEASE, heartbeat_interval=LEASE / 3
+)
+durable.schedule("stocktake", Stocktake(), cron="0 6 * * MON-SAT", timezone="Europe/Berlin")

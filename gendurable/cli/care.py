@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from rich.text import Text
 
-from gendurable.cli.output import coloured, json_option, print_json, progress, table
+from gendurable.cli.output import coloured, json_option, paragraph, print_json, progress, table
 from gendurable.cli.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gendurable.durable import Durable
-    from gendurable.engine.survey import Finding
+    from gendurable.engine.findings import Finding
+    from gendurable.engine.slowness import Verdict
 
 
 @click.command()
@@ -39,26 +41,21 @@ def check(target: Durable, as_json: bool) -> None:
     elif found.ok:
         click.echo(f"all well: this build can run all {found.rows:,} live rows")
     else:
+        stuck = sum(one.count for one in found.findings)
+        click.echo(f"this build cannot run {stuck:,} of {found.rows:,} live rows:")
         _findings(found.findings)
     sys.exit(0 if found.ok else 1)
 
 
 def _findings(findings: Iterable[Finding]) -> None:
-    table(
-        ("what", "machine", "step", "rows", "such as", "why"),
-        (
-            (
-                one.kind,
-                f"{one.fsm} v{one.version}",
-                one.step,
-                one.count or None,
-                None if one.example is None else str(one.example),
-                one.reason,
-            )
-            for one in findings
-        ),
-        empty="",
-    )
+    """Print a paragraph for each: what is concerned, what is wrong, what to do."""
+    for one in findings:
+        rows = f"{one.count:,} {'row' if one.count == 1 else 'rows'}, such as {one.example}"
+        paragraph(
+            f"{one.what}: {rows}" if one.count else one.what,
+            (one.kind, "red", one.reason),
+            ("mend", "green", one.advice),
+        )
 
 
 @click.command()
@@ -78,21 +75,16 @@ def doctor(target: Durable, as_json: bool) -> None:
     if as_json:
         print_json(verdicts)
     else:
-        table(
-            ("", "what", "how it is", "such as", "what to do"),
-            (
-                (
-                    coloured(one.level),
-                    one.name,
-                    one.text,
-                    None if one.example is None else str(one.example),
-                    one.advice,
-                )
-                for one in verdicts
-            ),
-            empty="",
-        )
+        table(("", "", ""), (line for one in verdicts for line in _verdict(one)))
     sys.exit(1 if any(one.level == "violated" for one in verdicts) else 0)
+
+
+def _verdict(one: Verdict) -> Iterator[tuple[Any, ...]]:
+    """Yield the line of a verdict, and one below it with what to do."""
+    example = "" if one.example is None else f", such as {one.example}"
+    yield coloured(one.level), one.name, one.text + example
+    if one.advice is not None:
+        yield "", "", Text(f"-> {one.advice}", style="green")
 
 
 @click.command("upgrade-state")
@@ -122,8 +114,8 @@ def upgrade_state(target: Durable, as_json: bool) -> None:
         )
     else:
         click.echo(
-            f"{answer.upgraded:,} rows brought up, {answer.cleared:,} put back that were set aside,"
-            f" {answer.left:,} left to their workers"
+            f"brought up: {answer.upgraded:,}; put back that were set aside: {answer.cleared:,};"
+            f" left to the workers that execute them: {answer.left:,}"
         )
         if not answer.ok:
             _findings(answer.findings)

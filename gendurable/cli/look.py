@@ -42,6 +42,7 @@ _LISTED = (
     help="Only with this status; may be repeated.",
 )
 @click.option("-f", "--fsm", help="Only of this machine.")
+@click.option("--step", help="Only at this step.")
 @click.option("-q", "--queue", help="Only in this queue.")
 @click.option("-k", "--key", help="Only with this correlation key; a * at its end stands for more.")
 @click.option("--older-than", type=Duration(), help="Only inserted so long ago.")
@@ -79,6 +80,7 @@ def _filtered(
     *,
     statuses: tuple[str, ...],
     fsm: str | None,
+    step: str | None,
     queue: str | None,
     key: str | None,
     older_than: float | None,
@@ -92,6 +94,8 @@ def _filtered(
         query = query.where(columns.status.in_(sorted(wanted)))
     if fsm is not None:
         query = query.where(columns.fsm == fsm)
+    if step is not None:
+        query = query.where(columns.step == step)
     if queue is not None:
         query = query.where(columns.queue == queue)
     if key is not None and key.endswith("*"):

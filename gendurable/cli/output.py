@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -51,25 +52,52 @@ def print_json(value: Any) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return where to print for people: as wide as the terminal, or as wide as need be."""
+    """Return where to print for people: as wide as the terminal, or as wide as need be.
+
+    The variable COLUMNS says how wide where there is no terminal.
+    """
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 240
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else 240
     return Console(file=stream, width=width, highlight=False, soft_wrap=False)
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[Any]], *, empty: str) -> None:
-    """Print rows under their heads; without rows, say what there is none of."""
+def table(heads: Iterable[str], rows: Iterable[Iterable[Any]], *, empty: str = "") -> None:
+    """Print rows under their heads; without rows, say what there is none of.
+
+    Columns in which nothing stands are left out, and so is a line of heads that say nothing.
+    """
+    heads = list(heads)
     lines = [[_cell(value) for value in row] for row in rows]
     if not lines:
         click.echo(empty)
         return
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        right = all(_is_number(line[len(grid.columns)].plain) for line in lines)
-        grid.add_column(head, justify="right" if right else "left", overflow="fold")
+    grid = Table(box=None, pad_edge=False, header_style="bold", show_header=any(heads))
+    filled = [n for n in range(len(heads)) if any(line[n].plain for line in lines)]
+    for n in filled:
+        right = all(_is_number(line[n].plain) for line in lines)
+        grid.add_column(heads[n], justify="right" if right else "left", overflow="fold")
     for line in lines:
-        grid.add_row(*line)
-    console().print(grid)
+        grid.add_row(*(line[n] for n in filled))
+    print_rich(grid)
+
+
+def print_rich(what: RenderableType) -> None:
+    """Print something of rich's, without the blanks that it puts at the ends of lines."""
+    out = console()
+    with out.capture() as captured:
+        out.print(what)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def paragraph(head: str, *lines: tuple[str, str, str | None]) -> None:
+    """Print a head and below it lines, each with a word before it in its colour."""
+    grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
+    for word, colour, text in lines:
+        if text is not None:
+            grid.add_row("", Text(word, style=colour), Text(text))
+    click.echo()
+    print_rich(Text(head, style="bold"))
+    print_rich(grid)
 
 
 def coloured(word: str) -> Text:

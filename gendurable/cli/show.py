@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from sqlalchemy import select
 
 from gendurable.callers import working
 from gendurable.cli.options import InstanceName
-from gendurable.cli.output import ago, coloured, console, json_option, print_json, table
+from gendurable.cli.output import ago, coloured, json_option, print_json, print_rich, table
 from gendurable.cli.target import Target
 
 if TYPE_CHECKING:
@@ -93,7 +94,6 @@ _QUIET = {
 
 def _show(data: dict[str, Any]) -> None:
     """Print an instance for people."""
-    out = console()
     grid = [
         (name, coloured(value) if name == "status" else _text(value))
         for name, value in data.items()
@@ -101,21 +101,22 @@ def _show(data: dict[str, Any]) -> None:
         and value is not None
         and _QUIET.get(name, ...) != value
     ]
-    table(("", ""), grid, empty="")
+    table(("", ""), grid)
     if data["inbox"]:
-        out.print("\n[bold]inbox[/bold]")
+        _head("inbox")
         rows = ((s["name"], _text(s["payload"]), ago(s["inserted_at"])) for s in data["inbox"])
-        table(("signal", "payload", "age"), rows, empty="")
+        table(("signal", "payload", "age"), rows)
     if data["children"]:
-        out.print("\n[bold]children[/bold]")
+        _head("children")
         tree = Tree(Text(f"{data['id']} {data['fsm']}"))
         _grow(tree, data["children"])
-        out.print(tree)
+        print_rich(tree)
     if data["history"]:
-        out.print("\n[bold]history[/bold]")
-        heads = ("when", "what", "step", "attempt", "by", "why")
+        _head("history")
+        heads = ("id", "when", "what", "step", "attempt", "by", "why")
         entries = (
             (
+                str(one["id"]),
                 f"{ago(one['inserted_at'])} ago",
                 one["kind"],
                 one["step"],
@@ -125,7 +126,12 @@ def _show(data: dict[str, Any]) -> None:
             )
             for one in data["history"]
         )
-        table(heads, entries, empty="")
+        table(heads, entries)
+
+
+def _head(word: str) -> None:
+    click.echo()
+    print_rich(Text(word, style="bold"))
 
 
 def _grow(tree: Tree, children: list[dict[str, Any]]) -> None:
@@ -135,4 +141,6 @@ def _grow(tree: Tree, children: list[dict[str, Any]]) -> None:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

@@ -6,13 +6,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gendurable import graph
+from gendurable.engine.findings import Checked, Finding, Upgraded, invalid, missing, wrong_target
 from gendurable.queries import survey as query
-from gendurable.state import describe, dump_state, load_state
+from gendurable.state import dump_state, load_state
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,66 +30,6 @@ Begin: TypeAlias = Callable[[], "AbstractContextManager[Connection]"]
 Progress: TypeAlias = Callable[[int, int], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What does not fit: rows that this build cannot run, or a target that no step bears.
-
-    ``unknown``: the build lacks the step; ``invalid``: the state does not load; ``target``: the
-    code names a step that does not exist, which concerns no row yet.
-    """
-
-    kind: Literal["unknown", "invalid", "target"]
-    fsm: str
-    version: int
-    step: str | None
-    reason: str
-    count: int = 0
-    example: int | None = None
-
-    def __str__(self) -> str:
-        if self.kind == "target":
-            return self.reason
-        rows = "row" if self.count == 1 else "rows"
-        return (
-            f"{self.count:,} {rows} of {self.fsm} version {self.version} at {self.step!r}, such as"
-            f" {self.example}: {self.reason}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check has found; ``rows`` is how many live rows there are."""
-
-    rows: int
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether this build can run all of it."""
-        return not self.findings
-
-
-@dataclass(frozen=True, slots=True)
-class Upgraded:
-    """What an upgrade of the stored states did.
-
-    ``upgraded`` rows are of the new version now, ``cleared`` ones are no longer set aside, ``left``
-    ones are still of an old version: executed or held by somebody at that moment. ``findings`` are
-    those that could not be brought up.
-    """
-
-    upgraded: int
-    cleared: int
-    left: int
-    queues: frozenset[str]
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every row that was looked at could be brought up."""
-        return not self.findings
-
-
 def check(
     begin: Begin, db: Database, catalogue: Catalogue, progress: Progress | None = None
 ) -> Checked:
@@ -102,8 +41,7 @@ def check(
     tally.findings += _targets(catalogue)
     for fsm, version, step, count, example in kinds:
         if not catalogue.knows(fsm, version, step):
-            reason = _missing(catalogue, fsm, version)
-            tally.findings.append(Finding("unknown", fsm, version, step, reason, count, example))
+            tally.findings.append(missing(catalogue, fsm, version, step, count, example))
     seen = after = 0
     while True:
         with begin() as conn:
@@ -164,27 +102,29 @@ class _Tally:
     """States that did not load, counted by what is wrong with them."""
 
     findings: list[Finding] = field(default_factory=list)
-    _counts: dict[tuple[str, int, str, str], list[int]] = field(default_factory=dict)
+    _counts: dict[tuple[str, int, str, str, str], list[int]] = field(default_factory=dict)
 
     def attempt(self, machine: Machine, row: Any) -> None:
         """Load the state of a row, and count it if that fails."""
         try:
             _load(machine, row)
         except Exception as error:
-            self.note(row, error)
+            self.note(machine, row, error)
 
-    def note(self, row: Any, error: Exception) -> None:
+    def note(self, machine: Machine, row: Any, error: Exception) -> None:
         """Count a row that failed."""
-        key = row.fsm, row.fsm_version, row.step, _reason(error)
+        key = row.fsm, row.fsm_version, row.step, *invalid(machine, row.fsm_version, error)
         self._counts.setdefault(key, [0, row.id])[0] += 1
 
     def all(self) -> tuple[Finding, ...]:
         """Return what was found, by machine and step."""
-        invalid = (
-            Finding("invalid", fsm, version, step, reason, count, example)
-            for (fsm, version, step, reason), (count, example) in sorted(self._counts.items())
+        counted = (
+            Finding("invalid", fsm, version, step, reason, count, example, advice)
+            for (fsm, version, step, reason, advice), (count, example) in sorted(
+                self._counts.items()
+            )
         )
-        return (*self.findings, *invalid)
+        return (*self.findings, *counted)
 
 
 def _load(machine: Machine, row: Any) -> tuple[FSM, str]:
@@ -208,7 +148,7 @@ def _brought_up(row: Any, catalogue: Catalogue, tally: _Tally, max_size: int) ->
         if machine.version != row.fsm_version:
             state = dump_state(obj, max_size=max_size)
     except Exception as error:
-        tally.note(row, error)
+        tally.note(machine, row, error)
         return None
     new = {"id": row.id, "fsm_version": machine.version, "step": step}
     return f'{json.dumps(new)[:-1]}, "state": {state}}}'
@@ -227,24 +167,4 @@ def _targets(catalogue: Catalogue) -> Iterator[Finding]:
     for (name, version), machine in sorted(dict(catalogue.machines()).items()):
         for problem in graph.read(machine.cls).problems:
             if problem.wrong:
-                yield Finding("target", name, version, problem.step, problem.message)
-
-
-def _missing(catalogue: Catalogue, fsm: str, version: int) -> str:
-    machine = catalogue.find(fsm, version)
-    if machine is not None:
-        known = ", ".join(dict.fromkeys(step.name for step in machine.steps.values()))
-        return f"this build has no such step; it has {known}"
-    versions = sorted(v for name, v in catalogue.machines() if name == fsm)
-    if versions:
-        return f"this build has version {', '.join(map(str, versions))}, and no upgrade from it"
-    return "this build has no machine of that name; is its module imported?"
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong with a state, without its values: they would tell each row apart."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        return f"{where}: {first['msg']}" if where else first["msg"]
-    return describe(error)
+                yield wrong_target(name, version, problem)

@@ -44,8 +44,17 @@ class TestCheck:
             "reason": "this build has no such step; it has start, pack, end",
             "count": 1,
             "example": handle.id,
+            "advice": "give the step that takes its place its name, aliases=['walk'], or set each"
+            " row to another step: gendurable rewind",
         }
-        assert "walk" in cli("check", status=1).stdout
+        assert cli("check", status=1).stdout.splitlines() == [
+            "this build cannot run 1 of 1 live rows:",
+            "",
+            f"cli.Order version 1, step 'walk': 1 row, such as {handle.id}",
+            "  unknown  this build has no such step; it has start, pack, end",
+            "  mend     give the step that takes its place its name, aliases=['walk'], or set each"
+            " row to another step: gendurable rewind",
+        ]
 
 
 class TestUpgradeState:
@@ -53,7 +62,7 @@ class TestUpgradeState:
         """Status 0 when nothing is left over, 1 when something could not be brought up."""
         app.durable.insert(app.Order(order=1))
         run("UPDATE gendurable.instances SET blocked = 'invalid'")
-        assert "1 put back" in cli("upgrade-state").stdout
+        assert "put back that were set aside: 1" in cli("upgrade-state").stdout
 
         run("UPDATE gendurable.instances SET blocked = 'invalid', state = '{}'")
         answer = data("upgrade-state", status=1)

@@ -68,7 +68,7 @@ class TestLs:
         """For people: who, where, since when, and until when."""
         lines = cli("ls").stdout.splitlines()
         assert lines[0].split() == [
-            "id", "machine", "step", "status", "queue", "age", "due", "attempt", "key", "error",
+            "id", "machine", "step", "status", "queue", "age", "due", "key",
         ]  # fmt: skip
         assert "in 1 h" in lines[2] or "in 60 min" in lines[2]
 

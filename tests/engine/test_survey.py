@@ -127,7 +127,8 @@ class TestCheck:
 
         (finding,) = build(Trip3).check().findings
 
-        assert "has version 3, and no upgrade from it" in finding.reason
+        assert finding.reason == "this build has version 3, and no upgrade from 1"
+        assert "@gd.upgrade(from_version=1)" in str(finding.advice)
 
     def test_counts_states_that_do_not_load_by_what_is_wrong(self, build, small):
         """Also those that an upgrade cannot bring up; values do not tell them apart."""
