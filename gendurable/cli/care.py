@@ -42,7 +42,11 @@ def check(target: Durable, as_json: bool) -> None:
         click.echo(f"all well: this build can run all {found.rows:,} live rows")
     else:
         stuck = sum(one.count for one in found.findings)
-        click.echo(f"this build cannot run {stuck:,} of {found.rows:,} live rows:")
+        click.echo(
+            f"this build cannot run {stuck:,} of {found.rows:,} live rows:"
+            if stuck
+            else f"all {found.rows:,} live rows can go on, but the code does not hold together:"
+        )
         _findings(found.findings)
     sys.exit(0 if found.ok else 1)
 

@@ -14,7 +14,8 @@ from gendurable.cli.group import Wrong
 from gendurable.cli.options import Duration, InstanceName, Json, by_option
 from gendurable.cli.output import json_option, print_json
 from gendurable.cli.target import Target
-from gendurable.errors import GenDurableError
+from gendurable.engine.findings import complaint
+from gendurable.errors import DuplicateInstance, GenDurableError
 from gendurable.state import load_state
 
 if TYPE_CHECKING:
@@ -53,7 +54,13 @@ def insert(
       jq .order order.json | gendurable insert myapp:durable Checkout -
     """
     obj = _object(_machine(target, fsm, version), state)
-    handle = target.insert(obj, if_exists="return" if existing else "raise", **options)
+    try:
+        handle = target.insert(obj, if_exists="return" if existing else "raise", **options)
+    except DuplicateInstance as error:
+        key = options["correlation_key"]
+        raise click.ClickException(
+            f"the key {key!r} is taken by instance {error.id}; with --return that one is named"
+        ) from error
     if as_json:
         print_json({"id": handle.id, "created": handle.created})
     else:
@@ -76,7 +83,7 @@ def _object(machine: Machine, state: Any) -> FSM:
     try:
         obj: FSM = load_state(machine.cls, json.dumps(state))
     except ValidationError as error:
-        raise Wrong(f"this is no state of {machine.name}: {error}") from error
+        raise Wrong(f"this is no state of {machine.name}: {complaint(error)}") from error
     return obj
 
 

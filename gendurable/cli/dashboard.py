@@ -36,10 +36,10 @@ def dashboard(target: Durable, host: str, port: int, actions: bool, hook: str | 
       gendurable dashboard myapp:durable --host 0.0.0.0 --authenticate myapp:who
     """
     who = None if hook is None else _function(hook)
-    open_dashboard(target, host=host, port=port, authenticate=who, actions=actions)
+    open_dashboard(target, host, port, authenticate=who, actions=actions)
 
 
-def open_dashboard(target: Durable, **options: Any) -> None:
+def open_dashboard(target: Durable, host: str, port: int, **options: Any) -> None:
     """Serve the dashboard until interrupted, with the options of ``gendurable.web.serve``."""
     try:
         from gendurable.web import serve
@@ -53,7 +53,7 @@ def open_dashboard(target: Durable, **options: Any) -> None:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
     try:
-        serve(target, **options)
+        serve(target, host, port, **options)
     except (GenDurableError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -44,7 +44,7 @@ def demo(
         try:
             well = _run(transfers, kills, as_json)
             if dashboard:
-                open_dashboard(durable, port=port)
+                open_dashboard(durable, "127.0.0.1", port)
             elif url is not None and not as_json:
                 click.echo("(it is left to be looked at: DROP SCHEMA gendurable_demo CASCADE)")
         finally:

@@ -29,7 +29,6 @@ class Commands(click.Group):
         except GenDurableError as error:
             raise click.ClickException(str(error)) from error
         except DBAPIError as error:
-            if not faults.is_lost(error):
-                raise
             text = str(error.orig).strip().partition("\n")[0]
-            raise click.ClickException(f"the database does not answer: {text}") from error
+            what = "does not answer" if faults.is_lost(error) else "refuses this"
+            raise click.ClickException(f"the database {what}: {text}") from error

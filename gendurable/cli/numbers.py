@@ -13,7 +13,7 @@ from gendurable.lifecycle import PARKED, Status
 
 if TYPE_CHECKING:
     from gendurable.durable import Durable
-    from gendurable.engine.numbers import Count
+    from gendurable.engine.numbers import Count, Held
 
 #: A worker that has not beaten for so many seconds is not counted.
 SILENT = 60.0
@@ -33,12 +33,13 @@ def queues(target: Durable, as_json: bool) -> None:
     stats = target.stats()
     live = [one for one in stats.workers if one.beat < SILENT]
     counts: dict[str, list[Count]] = defaultdict(list)
-    for queue in sorted({queue for one in live for queue in one.queues}):
+    held = {one.queue: one for one in stats.held}
+    for queue in sorted({queue for one in live for queue in one.queues} | held.keys()):
         counts[queue] = []
     for one in stats.counts:
         counts[one.queue].append(one)
     rows = [
-        _queue(name, own, sum(name in worker.queues for worker in live))
+        _queue(name, own, sum(name in worker.queues for worker in live), held.get(name))
         for name, own in counts.items()
     ]
     if as_json:
@@ -53,13 +54,21 @@ def queues(target: Durable, as_json: bool) -> None:
             r["later"],
             *(r[name] for name in heads[4:]),
             r["workers"],
+            _held(r["held"]),
         )
         for r in rows
     )
-    table((*heads, "workers"), lines, empty="no queues")
+    table((*heads, "workers", "held"), lines, empty="no queues")
 
 
-def _queue(name: str, counts: list[Count], workers: int) -> dict[str, Any]:
+def _held(held: Held | None) -> str:
+    if held is None:
+        return ""
+    by, reason = f" by {held.by}" if held.by else "", f": {held.reason}" if held.reason else ""
+    return f"for {ago(held.age)}{by}{reason}"
+
+
+def _queue(name: str, counts: list[Count], workers: int, held: Held | None) -> dict[str, Any]:
     """Return the numbers of one queue."""
     by = {one.status: one for one in counts}
     runnable = by.get(Status.RUNNABLE)
@@ -76,6 +85,7 @@ def _queue(name: str, counts: list[Count], workers: int) -> dict[str, Any]:
         "blocked": blocked,
         "paused": sum(one.paused for one in counts),
         "workers": workers,
+        "held": held,
     }
 
 
@@ -102,6 +112,7 @@ def stats(target: Durable, as_json: bool) -> None:
                     for status, (minute, hour) in found.ended.items()
                 },
                 "workers": found.workers,
+                "held": found.held,
             }
         )
         return

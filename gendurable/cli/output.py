@@ -112,7 +112,7 @@ def ago(value: datetime | float | None) -> str:
     past = (datetime.now(UTC) - value).total_seconds() if isinstance(value, datetime) else value
     size = abs(past)
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if size >= seconds:
+        if size >= 2 * seconds:  # "90 min" says more than "2 h"
             text = f"{size / seconds:.0f} {unit}"
             break
     else:

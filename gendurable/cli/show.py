@@ -40,9 +40,11 @@ def show(target: Durable, instance: int | str, depth: int, as_json: bool) -> Non
     """
     found = target.instance(instance)
     if found is None:
+        if isinstance(instance, int):
+            raise click.ClickException(f"there is no instance {instance}")
         raise click.ClickException(
-            f"no instance {instance!r}; a key finds only whom it belongs to now, so look with"
-            f" `gendurable ls ... -k {instance}`, or use the id"
+            f"no instance has the key {instance!r} now; look for one that had it:"
+            f" gendurable ls ... -k {instance}"
         )
     with working(target, None) as work:
         data = {

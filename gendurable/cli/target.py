@@ -40,5 +40,6 @@ class Target(click.ParamType[Any]):
                 self.fail(f"{module!r} has no {path or 'durable'!r}")
             found = getattr(found, attribute)
         if not isinstance(found, Durable):
-            self.fail(f"{value!r} is {found!r}, which gendurable.bind() did not make")
+            kind = type(found).__name__
+            self.fail(f"{value!r} is of type {kind}; a binding is what gendurable.bind() returns")
         return found

@@ -60,7 +60,7 @@ def play(transfers: int, kills: int, tell: Callable[[str], object]) -> Result:
         crew = [_Worker(log) for log in logs]
         for one in crew:
             stack.callback(one.stop)
-        killed, last = 0, begun
+        killed, last = 0, begun - PAUSE
         for done in _progress(crew):
             seconds = time.monotonic() - begun
             ready = done and killed < kills and time.monotonic() > last + PAUSE

@@ -206,4 +206,4 @@ def _queues(conn: Connection, db: Database) -> Iterator[Verdict]:
             count,
         )
     if not alone:
-        yield Verdict("queues", "ok", f"what is due is served; {len(workers):,} workers live")
+        yield Verdict("queues", "ok", f"what is due is served; workers that live: {len(workers):,}")

@@ -67,7 +67,10 @@ def at(instant: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """Write a duration for people."""
+    """Write a duration for people: two of a unit, or more, and of the largest such."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 

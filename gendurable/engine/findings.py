@@ -100,8 +100,8 @@ def _lacking(catalogue: Catalogue, fsm: str, version: int, step: str) -> tuple[s
         known = ", ".join(dict.fromkeys(step.name for step in machine.steps.values()))
         return (
             f"this build has no such step; it has {known}",
-            f"give the step that takes its place its name, aliases=[{step!r}], or set each row to"
-            " another step: gendurable rewind",
+            f"give the step that replaces it this alias: @gd.step(aliases=[{step!r}]); or set each"
+            " row to another step: gendurable rewind",
         )
     versions = sorted(v for name, v in catalogue.machines() if name == fsm)
     if not versions:
@@ -128,7 +128,7 @@ def invalid(machine: Machine, version: int, error: Exception) -> tuple[str, str]
 
     Values are left out: they would tell each row apart.
     """
-    reason = _reason(error)
+    reason = complaint(error)
     if machine.version != version:
         return (
             f"brought up to version {machine.version}: {reason}",
@@ -141,7 +141,8 @@ def invalid(machine: Machine, version: int, error: Exception) -> tuple[str, str]
     )
 
 
-def _reason(error: Exception) -> str:
+def complaint(error: Exception) -> str:
+    """Return in a line what is wrong with a state, each field with what is said of it."""
     if not isinstance(error, ValidationError):
         return describe(error)
     errors = error.errors(include_url=False, include_input=False, include_context=False)

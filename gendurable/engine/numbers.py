@@ -43,12 +43,23 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A queue that is paused: for how many seconds, by whom, and why."""
+
+    queue: str
+    age: float
+    by: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """The numbers at one instant; ``ended`` counts by status, in the last minute and hour."""
 
     counts: tuple[Count, ...]
     ended: Mapping[Status, tuple[int, int]]
     workers: tuple[Seen, ...]
+    held: tuple[Held, ...] = ()
 
 
 def stats(conn: Connection, db: Database) -> Stats:
@@ -67,4 +78,5 @@ def stats(conn: Connection, db: Database) -> Stats:
         Seen(name, tuple(queues), age, beat)
         for name, queues, age, beat in query.rows(conn, db, query.WORKERS)
     )
-    return Stats(tuple(counts), ended, tuple(workers))
+    held = (Held(*row) for row in query.rows(conn, db, query.HELD))
+    return Stats(tuple(counts), ended, tuple(workers), tuple(held))

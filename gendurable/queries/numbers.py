@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Double, and_, case, extract, func, literal_co
 
 from gendurable.lifecycle import TERMINAL, Status
 from gendurable.models import Node
-from gendurable.queries.parts import NOW, RUNNABLE, instances, literal
+from gendurable.queries.parts import NOW, RUNNABLE, instances, literal, pauses
 from gendurable.queries.statement import Database, Statement
 
 _waiting = instances.c.status == RUNNABLE
@@ -70,6 +70,24 @@ ENDED = Statement(
             for name, window in (("minute", "1 minute"), ("hour", "1 hour"))
         )
     ),
+)
+
+#: The queues that are held, since when, and by whom.
+#:
+#: Index   pauses_open
+#: Locks   none
+#: Race    a snapshot
+#: Why     a queue may be held while nothing is in it
+HELD = Statement(
+    "numbers.held",
+    select(
+        pauses.c.queue,
+        _age(pauses.c.paused_at).label("age"),
+        pauses.c.paused_by,
+        pauses.c.pause_reason,
+    )
+    .where(pauses.c.resumed_at.is_(None))
+    .order_by(pauses.c.queue),
 )
 
 #: The workers, and how long ago each has beaten.

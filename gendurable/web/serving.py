@@ -40,8 +40,8 @@ def serve(
         )
     app = dashboard(durable, authenticate=authenticate, actions=actions)
     server = make_server(host, port, app, threaded=True)
-    log.info("the dashboard is at http://%s:%d/", host, server.server_port)
     try:
+        log.info("the dashboard is at http://%s:%d/", host, server.server_port)
         server.serve_forever()
     except KeyboardInterrupt:
         pass

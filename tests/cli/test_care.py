@@ -44,17 +44,35 @@ class TestCheck:
             "reason": "this build has no such step; it has start, pack, end",
             "count": 1,
             "example": handle.id,
-            "advice": "give the step that takes its place its name, aliases=['walk'], or set each"
-            " row to another step: gendurable rewind",
+            "advice": "give the step that replaces it this alias: @gd.step(aliases=['walk']);"
+            " or set each row to another step: gendurable rewind",
         }
         assert cli("check", status=1).stdout.splitlines() == [
             "this build cannot run 1 of 1 live rows:",
             "",
             f"cli.Order version 1, step 'walk': 1 row, such as {handle.id}",
             "  unknown  this build has no such step; it has start, pack, end",
-            "  mend     give the step that takes its place its name, aliases=['walk'], or set each"
-            " row to another step: gendurable rewind",
+            "  mend     give the step that replaces it this alias: @gd.step(aliases=['walk']);"
+            " or set each row to another step: gendurable rewind",
         ]
+
+    def test_fails_on_a_step_that_the_code_goes_to_and_lacks(self, cli, app):
+        """No row is concerned yet, and it is said so."""
+
+        class Lost(gd.FSM, name="cli.Lost"):
+            @gd.step
+            def start(self, ctx: gd.Context) -> gd.Outcome:
+                return gd.Next("strat")
+
+        app.lost = gd.bind(app.durable.engine, fsms=[Lost])
+
+        said = cli("check", app="lost", status=1).stdout.splitlines()
+
+        assert said[0] == "all 0 live rows can go on, but the code does not hold together:"
+        assert said[2] == "cli.Lost version 1, step 'start'"
+        assert said[3].startswith("  target  ")
+        assert "'strat'" in said[3]
+        assert said[4] == "  mend    name a step that exists"
 
 
 class TestUpgradeState:

@@ -32,7 +32,7 @@ class TestInsert:
             (["cli.Nothing"], "it has cli.Item, cli.Order"),
             (["cli.Order", "--version", "7"], "no machine cli.Order version 7"),
             (["cli.Order", "{"], "is no JSON"),
-            (["cli.Order", "{}"], "order\n  Field required"),
+            (["cli.Order", "{}"], "cli.Order: order: Field required"),
             (["cli.Order", '{"order": 1}', "-k", ""], "correlation_key"),
         ],
     )

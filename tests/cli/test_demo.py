@@ -34,7 +34,7 @@ def test_coins_survive_kills_on_a_database_that_is_named(empty_url):
     """Each kill interrupts somebody, and all coins are there; what is left can be looked at."""
     plain = make_url(empty_url).set(drivername="postgresql").render_as_string(False)
     for _ in range(2):  # the second makes the tables of the first anew
-        shown = run("demo", "--url", plain, "-n", "60", "--kills", "1", "--json")
+        shown = run("demo", "--url", plain, "-n", "200", "--kills", "1", "--json")
 
         assert shown.returncode == 0, shown.stderr
         told = json.loads(shown.stdout)

@@ -42,6 +42,8 @@ class TestLs:
             (["-s", "ended", "-s", "runnable"], [2, 1, 0]),
             (["-f", "cli.Item"], []),
             (["-q", "rush"], [2]),
+            (["--step", "start"], [2, 1, 0]),
+            (["--step", "end"], []),
             (["-k", "order:2"], [1]),
             (["-k", "order:*"], [1, 0]),
             (["-k", "order_*"], []),

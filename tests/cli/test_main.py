@@ -86,5 +86,5 @@ def test_what_is_no_binding_is_a_mistake_of_usage():
     result = run("-m", "gendurable.cli", "ls", "gendurable:FSM")
 
     assert result.returncode == 2
-    assert "which gendurable.bind() did not make" in result.stderr
+    assert "a binding is what gendurable.bind() returns" in result.stderr
     assert "Traceback" not in result.stderr

@@ -31,9 +31,13 @@ class TestPauseAndResume:
         assert cli("resume", handle.id).stdout == "goes on\n"
         assert handle.instance().paused_at is None
 
-    def test_holds_a_queue(self, data):
+    def test_holds_a_queue(self, cli, data):
         """With all that comes into it."""
-        assert data("pause", "-q", "mail") == {"count": 1}
+        assert data("pause", "-q", "mail", "--by", "ada", "--reason", "spam") == {"count": 1}
+        (mail,) = data("queues")
+        assert mail["held"].pop("age") < 60
+        assert mail["held"] == {"queue": "mail", "by": "ada", "reason": "spam"}
+        assert "by ada: spam" in cli("queues").stdout
         assert data("resume", "-q", "mail") == {"count": 1}
         assert data("resume", "-q", "mail") == {"count": 0}
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -58,7 +58,9 @@ class Commands:
             check=False,
         )
         output = result.stdout + result.stderr
-        return _shown(words, output, result.stdout, result.returncode, status)
+        shown = _shown(words, output, result.stdout, result.returncode, status)
+        before = "".join(f"{name}={value} " for name, value in env.items())
+        return replace(shown, command=before + shown.command)
 
     def start(self, line: str, up: Callable[[], object], **env: str) -> Running:
         """Start a command that runs until it is told to stop; return when it is *up*."""
@@ -74,13 +76,13 @@ class Running:
         self._words = words
         self._service = Service(words[0], ["-m", "gendurable.cli", *words], env, logs)
         self._service.start()
-        _wait(lambda: up() or self._service.exit_status is not None)
+        wait(lambda: up() or self._service.exit_status is not None)
 
     def stop(self) -> Shown:
         """Interrupt it, as Ctrl-C does."""
         if self._service.pid is not None and self._service.exit_status is None:
             os.kill(self._service.pid, signal.SIGINT)
-            _wait(lambda: self._service.exit_status is not None)
+            wait(lambda: self._service.exit_status is not None)
         output = self._service.log.read_text()
         return _shown(self._words, output, output, self._service.exit_status or 0, 0)
 
@@ -94,7 +96,8 @@ def answers(url: str) -> bool:
         return False
 
 
-def _wait(holds: Callable[[], object], patience: float = 30) -> None:
+def wait(holds: Callable[[], object], patience: float = 30) -> None:
+    """Return when something holds."""
     end = time.monotonic() + patience
     while not holds():
         if time.monotonic() > end:
