@@ -34,8 +34,11 @@ def main() -> None:
     correlation key.
 
     \b
-    Exit status: 0 all is well, 1 something is wrong or not there, 2 the command is not right.
-    Completion:  eval "$(_GENDURABLE_COMPLETE=bash_source gendurable)"   (or zsh_, fish_)
+    Exit status: 0 all is well, 1 something is wrong or not there,
+                 2 the command is not right.
+    Completion:  eval "$(_GENDURABLE_COMPLETE=bash_source gendurable)"
+                 the same with zsh_source, or for fish:
+                 _GENDURABLE_COMPLETE=fish_source gendurable | source
     """
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gendurable.engine.slowness import Verdict
 
 
-@click.command()
+@click.command(short_help="Compare this build with the live rows, before a deploy.")
 @click.argument("target", type=Target())
 @json_option
 def check(target: Durable, as_json: bool) -> None:
@@ -62,7 +62,7 @@ def _findings(findings: Iterable[Finding]) -> None:
         )
 
 
-@click.command()
+@click.command(short_help="Look a live database over, and say what to do.")
 @click.argument("target", type=Target())
 @json_option
 def doctor(target: Durable, as_json: bool) -> None:
@@ -91,7 +91,7 @@ def _verdict(one: Verdict) -> Iterator[tuple[Any, ...]]:
         yield "", "", Text(f"-> {one.advice}", style="green")
 
 
-@click.command("upgrade-state")
+@click.command("upgrade-state", short_help="Bring the rows of old versions up to this build.")
 @click.argument("target", type=Target())
 @json_option
 def upgrade_state(target: Durable, as_json: bool) -> None:

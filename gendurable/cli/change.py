@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gendurable.fsm import FSM, Machine
 
 
-@click.command()
+@click.command(short_help="Insert an instance of a machine.")
 @click.argument("target", type=Target())
 @click.argument("fsm")
 @click.argument("state", type=Json(), default="{}")
@@ -87,7 +87,7 @@ def _object(machine: Machine, state: Any) -> FSM:
     return obj
 
 
-@click.command()
+@click.command(short_help="Send a signal to an instance.")
 @click.argument("target", type=Target())
 @click.argument("instance", type=InstanceName())
 @click.argument("signal")
@@ -147,7 +147,7 @@ def cancel(
     _each(instances, end, as_json)
 
 
-@click.command()
+@click.command(short_help="Put failed or cancelled instances back at their step.")
 @click.argument("target", type=Target())
 @click.argument("instances", type=InstanceName(), nargs=-1, required=True)
 @by_option

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gendurable.durable import Durable
 
 
-@click.command()
+@click.command(short_help="Serve the dashboard until interrupted.")
 @click.argument("target", type=Target())
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8321, show_default=True)

@@ -15,7 +15,7 @@ from gendurable.cli.dashboard import open_dashboard
 from gendurable.cli.output import json_option, print_json
 
 
-@click.command()
+@click.command(short_help="See work survive the death of its workers.")
 @click.option("--url", help="A database to use.  [default: a PostgreSQL of its own meanwhile]")
 @click.option("-n", "--transfers", type=click.IntRange(1, 9_999), default=300, show_default=True)
 @click.option("--kills", type=click.IntRange(0, 100), default=5, show_default=True)

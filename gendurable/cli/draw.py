@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gendurable.durable import Durable
 
 
-@click.command()
+@click.command(short_help="Draw machines as read from the code.")
 @click.argument("target", type=Target())
 @click.argument("fsm", required=False)
 @click.option("--version", "version", type=int, help="Of the machine.  [default: the newest]")

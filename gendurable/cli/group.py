@@ -20,6 +20,10 @@ class Wrong(click.ClickException):
 class Commands(click.Group):
     """A group whose commands turn the library's errors into sentences."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Keep the order in which they were added: what is used together stands together."""
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what the library complains of is the user's to read."""
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gendurable.engine.limits import StoredLimit
 
 
-@click.command()
+@click.command(short_help="List limits, or override one on every node.")
 @click.argument("target", type=Target())
 @click.argument("name", required=False)
 @click.option("--at-once", type=click.IntRange(1), help="So many of a key may execute at once.")

@@ -69,7 +69,7 @@ def ls(target: Durable, as_json: bool, limit: int, **filters: Any) -> None:
         print_json([row._asdict() for row in rows])
         return
     heads = ("id", "machine", "step", "status", "queue", "age", "due", "attempt", "key", "error")
-    table(heads, map(_line, rows), empty="no such instances")
+    table(heads, map(_line, rows), empty="no such instances", spare=("age", "queue"))
     if len(rows) == limit:
         click.echo(f"(there may be more: --before {rows[-1].id})", err=True)
 

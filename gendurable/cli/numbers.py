@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SILENT = 60.0
 
 
-@click.command()
+@click.command(short_help="List queues: what is due, what waits, who serves them.")
 @click.argument("target", type=Target())
 @json_option
 def queues(target: Durable, as_json: bool) -> None:
@@ -89,7 +89,7 @@ def _queue(name: str, counts: list[Count], workers: int, held: Held | None) -> d
     }
 
 
-@click.command()
+@click.command(short_help="Count instances, what ended lately, and workers.")
 @click.argument("target", type=Target())
 @json_option
 def stats(target: Durable, as_json: bool) -> None:

@@ -36,7 +36,7 @@ def explain(target: Durable, instance: int | str, as_json: bool) -> None:
         click.echo(found)
 
 
-@click.command()
+@click.command(short_help="Hold an instance, or a queue.")
 @click.argument("target", type=Target())
 @click.argument("instance", type=InstanceName(), required=False)
 @click.option("-q", "--queue", help="The whole queue, with what comes into it later.")
@@ -70,7 +70,7 @@ def resume(target: Durable, as_json: bool, **given: Any) -> None:
     _tell(target.resume(**_goal(given)), "goes on", "was not held", as_json)
 
 
-@click.command()
+@click.command(short_help="Set an instance to a step, or back in its history.")
 @click.argument("target", type=Target())
 @click.argument("instance", type=InstanceName())
 @click.argument("to")
@@ -101,7 +101,7 @@ def rewind(
         click.echo("rewound")
 
 
-@click.command("patch-state")
+@click.command("patch-state", short_help="Change fields of the state of an instance.")
 @click.argument("target", type=Target())
 @click.argument("instance", type=InstanceName())
 @click.argument("fields", type=Json())

@@ -17,6 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+#: What is no longer than this is not broken into several lines, if something else can be.
+WORD = 26
+#: How many blanks stand between two columns.
+GAP = 2
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: The colours of statuses and of verdicts.
@@ -61,23 +66,40 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=width, highlight=False, soft_wrap=False)
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[Any]], *, empty: str = "") -> None:
+def table(
+    heads: Iterable[str],
+    rows: Iterable[Iterable[Any]],
+    *,
+    empty: str = "",
+    spare: Iterable[str] = (),
+) -> None:
     """Print rows under their heads; without rows, say what there is none of.
 
-    Columns in which nothing stands are left out, and so is a line of heads that say nothing.
+    Columns in which nothing stands are left out, and so is a line of heads that say nothing. Where
+    there is no room for all, those that are *spare* are left out, one after the other.
     """
     heads = list(heads)
     lines = [[_cell(value) for value in row] for row in rows]
     if not lines:
         click.echo(empty)
         return
+    shown = [n for n in range(len(heads)) if any(line[n].plain for line in lines)]
+    widths = [max(len(heads[n]), *(line[n].cell_len for line in lines)) for n in range(len(heads))]
+    for head in spare:
+        if sum(min(widths[n], WORD) + GAP for n in shown) - GAP > console().width:
+            shown = [n for n in shown if heads[n] != head]
     grid = Table(box=None, pad_edge=False, header_style="bold", show_header=any(heads))
-    filled = [n for n in range(len(heads)) if any(line[n].plain for line in lines)]
-    for n in filled:
+    for n in shown:
         right = all(_is_number(line[n].plain) for line in lines)
-        grid.add_column(heads[n], justify="right" if right else "left", overflow="fold")
+        grid.add_column(
+            heads[n],
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=widths[n] <= WORD,
+            min_width=min(widths[n], WORD // 2),
+        )
     for line in lines:
-        grid.add_row(*(line[n] for n in filled))
+        grid.add_row(*(line[n] for n in shown))
     print_rich(grid)
 
 

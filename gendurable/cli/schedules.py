@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gendurable.durable import Durable
 
 
-@click.command()
+@click.command(short_help="List schedules; hold, edit or fire one.")
 @click.argument("target", type=Target())
 @click.argument("name", required=False)
 @click.option("--pause", "action", flag_value="pause", help="Keep it from firing.")

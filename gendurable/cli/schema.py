@@ -9,6 +9,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 from gendurable import migrations
+from gendurable.cli.group import Commands
 from gendurable.cli.output import json_option, print_json
 from gendurable.cli.target import Target
 
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
     from gendurable.durable import Durable
 
 
-@click.group()
+@click.group(cls=Commands)
 def schema() -> None:
-    """Create, upgrade or check the tables.
+    """Create, upgrade, check or remove the tables.
 
     An application with Alembic includes gendurable's revisions in its own history instead.
     """
 
 
-@schema.command()
+@schema.command(short_help="Create the schema, or bring it up to this release.")
 @click.argument("target", type=Target())
 @click.option("--to", metavar="REVISION", help="[default: the newest]")
 def upgrade(target: Durable, to: str | None) -> None:
@@ -42,7 +43,7 @@ def upgrade(target: Durable, to: str | None) -> None:
         click.echo(f"schema {name!r} is at {migrations.current(conn, name)}")
 
 
-@schema.command()
+@schema.command(short_help="Take the schema back, or remove it with all it holds.")
 @click.argument("target", type=Target())
 @click.option("--to", metavar="REVISION", help="[default: remove it altogether]")
 @click.confirmation_option(prompt="This deletes what the older schema has no place for. Go on?")
@@ -60,7 +61,7 @@ def downgrade(target: Durable, to: str | None) -> None:
         click.echo(f"schema {name!r} is at {found}" if found else f"schema {name!r} is removed")
 
 
-@schema.command("check")
+@schema.command("check", short_help="Say which revision the schema is at.")
 @click.argument("target", type=Target())
 @json_option
 def check(target: Durable, as_json: bool) -> None:
@@ -80,7 +81,7 @@ def check(target: Durable, as_json: bool) -> None:
         click.echo(f"schema {name!r} is at {found}, as this release needs")
 
 
-@schema.command()
+@schema.command(short_help="Print the SQL of an upgrade, for somebody else to run.")
 @click.argument("target", type=Target())
 @click.option("--to", metavar="REVISION", help="[default: the newest]")
 @click.option("--since", metavar="REVISION", help="[default: none, an empty database]")

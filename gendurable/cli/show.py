@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST = 100
 
 
-@click.command()
+@click.command(short_help="Show one instance with its inbox, children and history.")
 @click.argument("target", type=Target())
 @click.argument("instance", type=InstanceName())
 @click.option("--depth", type=click.IntRange(0), default=3, show_default=True, help="Of children.")

@@ -38,7 +38,7 @@ class Queue(click.ParamType[Any]):
         return name, int(slots)
 
 
-@click.command()
+@click.command(short_help="Run a worker, or several under a supervisor.")
 @click.argument("target", type=Target())
 @click.option("-q", "--queue", "queues", type=Queue(), multiple=True, help="[default: default=10]")
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True)
@@ -67,9 +67,7 @@ def worker(
       gendurable worker myapp:durable --health-port 8080 --health-host 0.0.0.0
     """
     if not logging.getLogger().handlers:  # an application that set up its logging keeps it
-        logging.basicConfig(
-            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
+        logging.basicConfig(level=logging.INFO, format=LINE)
     options: dict[str, Any] = {**roles, "health_port": health_port, "health_host": health_host}
     if queues:
         options["queues"] = dict(queues)

@@ -35,6 +35,19 @@ def test_help_teaches(command):
     assert f"gendurable {command} " in result.output
 
 
+@pytest.mark.parametrize("path", [[], ["schema"]], ids=" ".join)
+def test_help_lists_all_commands_in_a_line_each(path):
+    """Nothing is cut off on a terminal of 80 columns."""
+    result = CliRunner().invoke(main, [*path, "--help"], terminal_width=80)
+
+    _, _, listed = result.output.partition("Commands:\n")
+    group = main.commands[path[0]] if path else main
+    assert isinstance(group, click.Group)
+    assert [line.split()[0] for line in listed.splitlines()] == list(group.commands)
+    assert "..." not in listed
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
 def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
