@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 CARRIER_URL = os.environ.get("CARRIER_URL", "http://127.0.0.1:8081")
 
 #: How long we let the carrier think; it often thinks longer, and may have made the label by then.
-PATIENCE = 0.5
+PATIENCE = float(os.environ.get("CARRIER_PATIENCE", "0.5"))
 
 
 class Refused(Exception):

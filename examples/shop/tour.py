@@ -36,7 +36,7 @@ def deploy(shop: Shop, do: Commands) -> Iterator[Shown]:
     yield do.run("schema check @")
     yield do.run("schema check @ --json")
     yield do.run("schema upgrade @")
-    yield do.run("schema sql @ --since gendurable_0005")
+    yield do.run("schema sql @ --since gendurable_0005 --to gendurable_0006")
     yield do.run("check @", 1)
     yield do.run("check @ --json", 1)
     yield do.run("ls @ -f Checkout --step send")
@@ -83,7 +83,9 @@ def act(shop: Shop, do: Commands) -> Iterator[Shown]:
     yield do.run("resume @ -q ship")
     yield do.run("resume @ order:5 --json")
     shop.take_cash(5)
+    checkout = shop.id("order:5")
     yield do.run("""signal @ order:5 PaymentConfirmed '{"payment": "pi_5", "amount": 1200}'""")
+    shop.settle(checkout)
     yield do.run("""signal @ order:6 Hello --dedup-key webhook-7 --json""")
     order = shop.id("order:6")
     yield do.run("cancel @ order:6 --by ada --reason 'the customer called' --json")
@@ -177,7 +179,8 @@ def tour() -> Iterator[tuple[Scene, Shown]]:
         threading.Thread(target=desk.serve_forever, daemon=True).start()
         stack.callback(desk.shutdown)
         carrier = f"http://127.0.0.1:{desk.server_port}"
-        os.environ |= {"DATABASE_URL": url, "CARRIER_URL": carrier, "COLUMNS": "100"}
+        os.environ |= {"DATABASE_URL": url, "COLUMNS": "100"}
+        os.environ |= {"CARRIER_URL": carrier, "CARRIER_PATIENCE": "20"}
         migrate({})
         before = [sys.executable, "-m", "examples.shop.stage.previous"]
         subprocess.run(before, cwd=ROOT, check=True)

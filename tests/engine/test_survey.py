@@ -130,6 +130,44 @@ class TestCheck:
         assert finding.reason == "this build has version 3, and no upgrade from 1"
         assert "@gd.upgrade(from_version=1)" in str(finding.advice)
 
+    def test_a_version_that_is_newer_is_not_taken_back(self, build):
+        """After a rollback: no upgrade leads there, so none is advised."""
+        Trip = second()
+        build(Trip).insert(Trip(first="a", last="b"))
+
+        (finding,) = build(first()).check().findings
+
+        assert finding.reason == "this build has version 1, and no upgrade from 2, which is newer"
+        assert finding.advice == "keep a build that has version 2 until its rows have ended"
+
+    def test_tells_all_that_is_wrong_with_a_state(self, build):
+        """Each field with what is said of it, up to three, and how many more."""
+        Trip = second()
+        durable = build(Trip)
+        few, many = durable.insert_all([Trip(first="a", last="b") for _ in range(2)])
+        set_row(durable, few, state={"first": 1})
+        set_row(durable, many, state={"first": 1, "x": 1, "y": 2, "z": 3})
+
+        by_id = {one.example: one for one in durable.check().findings}
+
+        assert by_id[int(few)].reason == (
+            "first: Input should be a valid string; last: Field required"
+        )
+        assert by_id[int(many)].reason.endswith(
+            "last: Field required; x: Extra inputs are not permitted; 2 more"
+        )
+        assert "gendurable patch-state" in str(by_id[int(few)].advice)
+
+    def test_advises_to_mend_the_upgrade_that_fails(self, build):
+        """The row is as the old release has left it; what is wrong stands in the new one."""
+        one, two = first(), second()
+        build(one).insert(one(name="Plato"))
+
+        (finding,) = build(two).check().findings
+
+        assert finding.reason.startswith("brought up to version 2: ValueError: ")
+        assert finding.advice == "mend the @gd.upgrade of survey.Trip version 2"
+
     def test_counts_states_that_do_not_load_by_what_is_wrong(self, build, small):
         """Also those that an upgrade cannot bring up; values do not tell them apart."""
         one, two = first(), second()

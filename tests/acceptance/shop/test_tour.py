@@ -135,7 +135,8 @@ VARIES = [
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(\+\d\d:\d\d)?", "INSTANT"),
     (r"\b(in )?\d+ (s|min|h|d)\b", "AGE"),
     (r"127\.0\.0\.1:\d+|--port \d+", "PORT"),
-    (r"dead rows +\d+", "DEAD"),
+    (r"((dead rows|claim plan|oldest transaction) ).*", r"\1AS IT IS"),
+    (r"at gendurable_\d{4}", "at REVISION"),
     (r"\d+ kills; \d+", "N kills; N"),
     (r"\s+", " "),
 ]
