@@ -28,8 +28,6 @@ from gendurable.testing.databases import database, running_server
 #: A scene runs commands, one after the other, and lets things happen in between.
 Scene = Callable[[Shop, Commands], Iterator[Shown]]
 
-NOWHERE = {"DATABASE_URL": "postgresql+psycopg://localhost:1/shop"}
-
 
 def deploy(shop: Shop, do: Commands) -> Iterator[Shown]:
     """The release before has left rows: what would the present one make of them."""

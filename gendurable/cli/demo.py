@@ -79,7 +79,7 @@ def _run(transfers: int, kills: int, as_json: bool) -> bool:
                 "repeated": result.repeated,
             }
         )
-    tell(f"{result.kills} kills; {result.repeated} executions died with them, and were repeated")
+    tell(f"kills: {result.kills}; executions that died and were repeated: {result.repeated}")
     tell(
         f"{result.coins:,} coins in the purses: "
         + ("none was lost, none came twice" if well else f"that is WRONG, there were {coins:,}")

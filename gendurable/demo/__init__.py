@@ -42,7 +42,7 @@ class Purse(Base):
     __table_args__ = (CheckConstraint("coins >= 0"), {"schema": SCHEMA})
 
 
-class Transfer(gd.FSM, name="demo.Transfer", queue="demo"):
+class Transfer(gd.FSM, name="demo.Transfer", queue="demo", max_crashes=None):
     """Some coins on their way from one purse to another."""
 
     giver: int
@@ -67,7 +67,7 @@ class Transfer(gd.FSM, name="demo.Transfer", queue="demo"):
         return gd.Done(self.coins)
 
 
-class Market(gd.FSM, name="demo.Market", queue="demo"):
+class Market(gd.FSM, name="demo.Market", queue="demo", max_crashes=None):
     """So many transfers between the purses, all at once."""
 
     transfers: int

@@ -137,7 +137,7 @@ VARIES = [
     (r"127\.0\.0\.1:\d+|--port \d+", "PORT"),
     (r"((dead rows|claim plan|oldest transaction) ).*", r"\1AS IT IS"),
     (r"at gendurable_\d{4}", "at REVISION"),
-    (r"\d+ kills; \d+", "N kills; N"),
+    (r"(kills|repeated): \d+", r"\1: N"),
     (r"\s+", " "),
 ]
 
