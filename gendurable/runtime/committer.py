@@ -45,8 +45,11 @@ class Owner(Protocol):
     def recover(self, finished: Finished, error: BaseException) -> None:
         """The database refuses this outcome: ``handle`` has the word."""
 
-    def go_on(self, claims: list[Claim]) -> None:
-        """These commits have claimed their rows anew: their next steps are to run at once."""
+    def go_on(self, claims: list[Claim], *, here: bool) -> None:
+        """These commits have claimed their rows anew: their next steps are to run at once.
+
+        *here* says that this is the thread of the slot whose step it was.
+        """
 
     def doubt(self) -> None:
         """An answer to COMMIT was lost: rows may bear our name that we do not hold."""
@@ -114,7 +117,14 @@ class Committer:
         self.daemon = Daemon(f"{outage.name}-commit", self.tick, outage=outage, close=close)
 
     def put(self, finished: Finished) -> None:
-        """Take over an outcome; called by step threads."""
+        """Take over an outcome; called by step threads.
+
+        One that was committed in the session of its step is settled at once, and by that thread: to
+        wake another one, which then wakes one for the next step, would cost more than the step.
+        """
+        if finished.committed is not None:
+            self._settle(finished.committed, here=True)
+            return
         self._inbox.append(finished)
         self.daemon.wake()
 
@@ -134,9 +144,7 @@ class Committer:
         settled = Committed()
         while self._inbox and len(fresh) < BATCH:
             one = self._inbox.popleft()
-            if one.committed is not None:
-                settled.add(one.committed)
-            elif one.kind == "lost":
+            if one.kind == "lost":
                 settled.stale.append(one)
                 self._owner.doubt()  # if it was committed after all, it may have run ahead
             else:
@@ -184,12 +192,14 @@ class Committer:
             answer.add(self._isolate([one], commit))
         return answer
 
-    def _settle(self, answer: Committed) -> None:
+    def _settle(self, answer: Committed, *, here: bool = False) -> None:
         """Let go of what was committed or lost, and tell whom it concerns."""
         settled = answer.done + answer.stale
         news = answer.woken
         if answer.ahead:
-            self._owner.go_on(answer.ahead)  # before the old claims are let go of: see `doubt`
+            self._owner.go_on(
+                answer.ahead, here=here
+            )  # before the old claims are let go of: see `doubt`
         for one in settled:
             self._hands.drop(one.claim)
             self._rows.forget(one)

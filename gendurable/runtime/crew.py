@@ -185,7 +185,7 @@ class Crew:
         run.error = error
         self._pools[finished.claim.queue].slots.insert([run])
 
-    def go_on(self, claims: list[Claim]) -> None:
+    def go_on(self, claims: list[Claim], *, here: bool) -> None:
         """Run the next steps of rows that their own commits have claimed, before what waits."""
         self.hands.take(claims)
         if self.hands.draining:
@@ -196,7 +196,7 @@ class Crew:
         for claim in claims:
             runs.setdefault(claim.queue, []).append(Run.of(claim, now))
         for queue, those in runs.items():
-            self._pools[queue].slots.insert(those)
+            self._pools[queue].slots.insert(those, here=here)
 
     def doubt(self) -> None:
         """An answer to COMMIT was lost: rows may bear our name that we do not hold."""

@@ -84,10 +84,14 @@ class Slots:
         self.waiting.extend(runs)
         self.dispatch()
 
-    def insert(self, runs: Sequence[Run]) -> None:
-        """Start *runs*, or let them wait before all others."""
+    def insert(self, runs: Sequence[Run], *, here: bool = False) -> None:
+        """Start *runs*, or let them wait before all others.
+
+        *Here*, where the caller is about to ask for what is next in its slot, one is left to it.
+        """
         self.waiting.extendleft(reversed(runs))
-        self.dispatch()
+        if not here or len(runs) > 1:
+            self.dispatch()
 
     def next(self, slot: Slot) -> Run | None:
         """Return what is to run next in *slot*; None: nothing waits, and the slot is idle now."""

@@ -25,6 +25,7 @@ class Owner:
         self.news: set[str] = set()
         self.done: list[int] = []
         self.refused: list[tuple[int, BaseException]] = []
+        self.ahead: list[tuple[object, bool]] = []
         self.doubts = 0
 
     def announce(self, queues):
@@ -35,6 +36,9 @@ class Owner:
 
     def recover(self, finished, error):
         self.refused.append((finished.claim.id, error))
+
+    def go_on(self, claims, *, here):
+        self.ahead += [(claim, here) for claim in claims]
 
     def doubt(self):
         self.doubts += 1
@@ -155,14 +159,14 @@ class TestBatches:
         committer.daemon.join(5)
 
     def test_what_its_session_committed_needs_no_commit(self, committer, table, owner):
-        """An outcome that the session of its step has committed is only told."""
-        one = finished(1)
-        one.committed = Committed(done=[one], woken={"other"})
+        """An outcome that the session of its step has committed is only told, and at once."""
+        one, next = finished(1), object()
+        one.committed = Committed(done=[one], woken={"other"}, ahead=[next])
+
         committer.take(one)
 
-        committer.tick()
-
         assert table.batches == []
+        assert owner.ahead == [(next, True)]
         assert owner.done == [1]
         assert owner.news == {"other"}
 

@@ -65,6 +65,17 @@ class TestSlots:
 
         assert ids(slots.waiting) == [2, 3, 1]
 
+    def test_one_run_is_left_to_whoever_asks_next(self):
+        """The slot that has just ended takes it; no other one is woken for it."""
+        started = []
+        slots = Slots(2, lambda slot, run: started.append(slot))
+        slots.offer([run(1)])
+
+        slots.insert([run(2)], here=True)
+
+        assert len(started) == 1
+        assert slots.next(started[0]).claim.id == 2
+
     def test_takes_back_what_has_waited_too_long(self):
         """Old runs are taken out, younger ones and those that already ran stay in their order."""
         slots = Slots(0, lambda slot, run: None)

@@ -58,6 +58,19 @@ class Count(gd.FSM, name="runtime.count"):
         return gd.Done(self.n) if self.n == 3 else gd.Next(self.go)
 
 
+class Rows(gd.FSM, name="runtime.rows"):
+    """Three steps after each other that each use their session; says which thread ran them."""
+
+    n: int = 0
+
+    @gd.step(initial=True)
+    def go(self, ctx: gd.Context) -> gd.Outcome:
+        ctx.session.execute(text("SELECT 1"))
+        board("threads").put(threading.get_ident())
+        self.n += 1
+        return gd.Done(self.n) if self.n == 3 else gd.Next(self.go)
+
+
 class Parked(gd.FSM, name="runtime.parked"):
     """Waits for a signal, or for its deadline."""
 
@@ -205,6 +218,14 @@ class TestWork:
 
         assert settled.result == {"timed_out": True, "names": []}
         assert 0.29 < monotonic() - began < 1.3
+
+    def test_steps_with_a_session_go_on_in_their_thread(self, durable, worker):
+        """What ran ahead in its own commit wakes no other thread for its next step."""
+        worker()
+        handle = durable.insert(Rows())
+
+        assert handle.wait(timeout=10, until="terminal").result == 3
+        assert len({board("threads").get(timeout=1) for _ in range(3)}) == 1
 
     def test_signals_wake(self, durable, worker):
         """A signal to a parked instance runs its next step at once."""
