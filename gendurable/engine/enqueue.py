@@ -33,11 +33,11 @@ def insert(conn: Connection, db: Database, spawn: Spawn, max_size: int) -> tuple
         DuplicateInstance: its correlation key is taken.
         StateError: its state cannot be stored.
     """
-    (row,) = numbered([encode_row(spawn, max_size)])
+    row = encode_row(spawn, max_size)
     for _ in range(TRIES):
-        ids = query.insert(conn, db, [row])
-        if ids:
-            return ids[0], True
+        id = query.insert_one(conn, db, row)
+        if id is not None:
+            return id, True
         key = str(spawn.correlation_key)
         holder = query.holders(conn, db, [key]).get(key)
         if holder is not None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.dialects.postgresql import JSONB, Insert
+from sqlalchemy.dialects.postgresql import insert as insert_into
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -81,14 +82,21 @@ _new = document(
     headers=JSONB,
 )
 
-_drawn = select(
-    _new.c.n,
-    DatabaseSequence("instances_id_seq", schema=SCHEMA).next_value().label("id"),
+_given = (
     func.coalesce(
         _new.c.due, NOW + seconds(func.coalesce(_new.c.delay, literal_column("0")))
     ).label("eligible_at"),
     *(_new.c[name] for name in _COPIED),
+)
+_drawn = select(
+    _new.c.n,
+    DatabaseSequence("instances_id_seq", schema=SCHEMA).next_value().label("id"),
+    *_given,
 ).cte("drawn")
+_arbiter: dict[str, Any] = {
+    "index_elements": [instances.c.correlation_guard],
+    "index_where": instances.c.correlation_guard.isnot(None),
+}
 
 _inserted = (
     _Numbered(instances)
@@ -98,10 +106,7 @@ _inserted = (
             _drawn.c.correlation_key.collate("C"), _drawn.c.n
         ),
     )
-    .on_conflict_do_nothing(
-        index_elements=[instances.c.correlation_guard],
-        index_where=instances.c.correlation_guard.isnot(None),
-    )
+    .on_conflict_do_nothing(**_arbiter)
     .returning(instances.c.id)
     .cte("inserted")
 )
@@ -115,6 +120,20 @@ _inserted = (
 INSERT = Statement(
     "enqueue.insert",
     select(_drawn.c.n, _inserted.c.id).join_from(_drawn, _inserted, _inserted.c.id == _drawn.c.id),
+)
+
+#: Insert one row; answer with its id, if it found its key free.
+#:
+#: Index   instances_correlation (arbiter)
+#: Locks   the row, and its key
+#: Race    as above
+#: Why     most inserts are of one: without ordinals, order and join it costs a sixth less
+INSERT_ONE = Statement(
+    "enqueue.insert_one",
+    insert_into(instances)
+    .from_select(["eligible_at", *_COPIED], select(*_given))
+    .on_conflict_do_nothing(**_arbiter)
+    .returning(instances.c.id),
 )
 
 #: Who holds these correlation keys now.
@@ -135,6 +154,12 @@ def insert(conn: Connection, db: Database, rows: Iterable[str]) -> dict[int, int
     """Insert the encoded *rows*; map the ordinal of each inserted one to its id."""
     answer = db.rows(conn, INSERT, {"rows": records(rows)})
     return dict(answer)
+
+
+def insert_one(conn: Connection, db: Database, row: str) -> int | None:
+    """Insert an encoded row; return its id, None if its key is taken."""
+    found = db.tuples(conn, INSERT_ONE, {"rows": records([row])})
+    return found[0][0] if found else None
 
 
 def holders(conn: Connection, db: Database, keys: list[str]) -> dict[str, int]:
