@@ -10,7 +10,7 @@ from benchmarks.stage import Stage
 
 #: What one run of a scenario found: figures by name, the one that is compared first.
 Figures = Mapping[str, float]
-Unit = Literal["/s", "ms", "s"]
+Unit = Literal["/s", "ms", "s", "kB"]
 
 
 class Refused(Exception):

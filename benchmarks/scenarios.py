@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import claims, families, floor, inserts, latency, throughput
+from benchmarks.quiet import quiet
 from benchmarks.scenario import Scenario
 from benchmarks.soak import soak
 
@@ -57,6 +58,7 @@ SCENARIOS = (
         500,
         floor="floor",
     ),
+    Scenario("quiet", "WAL a second while 300,000 rows wait", quiet, 300_000, 300, "kB", once=True),
     Scenario(
         "fan-100k",
         "children of a fan-out of 100,000",
