@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     Text,
     and_,
-    bindparam,
-    extract,
     func,
     literal_column,
     select,
@@ -21,34 +18,32 @@ from sqlalchemy import (
     union_all,
 )
 
-from gendurable.lifecycle import Status
 from gendurable.models import Node
 from gendurable.queries.parts import (
     CLAIMABLE,
     EXECUTING,
+    IS_LIVE,
     IS_PARKED,
     NOW,
-    RUNNABLE,
     instances,
-    literal,
+    pauses,
+    waits,
 )
 from gendurable.queries.statement import Database, Statement
 
 #: No count goes further than this; what reaches it is shown as "10,000+".
 CAP = 10_000
-#: Throughput is taken from what ended in this many seconds.
-RECENT = 300
-#: ... in slices of this many seconds.
-SLICE = 10
+#: Of what is set aside no more than this is counted: for its queue each row is read.
+FEW = 1_000
 
 _cap: ColumnElement[int] = literal_column(str(CAP))
 _one: ColumnElement[int] = literal_column("1")
 _i = instances.c
 
 
-def _capped(*where: Any) -> Any:
-    """Count rows, but no more than CAP."""
-    return select(_one.label("one")).where(*where).limit(_cap)
+def _capped(*where: Any, along: Any) -> Any:
+    """Up to CAP rows; the order names the index, for a table may be mostly such rows, or hardly."""
+    return select(_one.label("one")).where(*where).order_by(along).limit(_cap)
 
 
 # A loose index scan over (queue, priority), the lanes in which work waits.
@@ -68,12 +63,20 @@ _lanes = _lanes.union_all(
 _in_lane = and_(CLAIMABLE, _i.queue == _lanes.c.queue, _i.priority == _lanes.c.priority)
 _due = (
     select(func.count().label("due"))
-    .select_from(_capped(_in_lane, _i.eligible_at <= NOW).correlate(_lanes).subquery("due_rows"))
+    .select_from(
+        _capped(_in_lane, _i.eligible_at <= NOW, along=_i.eligible_at)
+        .correlate(_lanes)
+        .subquery("due_rows")
+    )
     .lateral("due")
 )
 _later = (
     select(func.count().label("later"))
-    .select_from(_capped(_in_lane, _i.eligible_at > NOW).correlate(_lanes).subquery("later_rows"))
+    .select_from(
+        _capped(_in_lane, _i.eligible_at > NOW, along=_i.eligible_at)
+        .correlate(_lanes)
+        .subquery("later_rows")
+    )
     .lateral("later")
 )
 _oldest = (
@@ -99,38 +102,32 @@ LANES = Statement(
 )
 
 
-def _by_queue(name: str, *where: Any) -> Any:
-    rows = select(_i.queue).where(*where).limit(_cap).subquery(name)
+def _by_queue(name: str, most: int, along: Any, *where: Any) -> Any:
+    rows: Any = select(_i.queue).where(*where).order_by(along).limit(literal_column(str(most)))
+    rows = rows.subquery(name)
     return select(
         literal_column(f"'{name}'", Text).label("what"), rows.c.queue, func.count().label("count")
     ).group_by(rows.c.queue)
 
 
-def _blocked(why: str) -> Any:
-    return _by_queue(
-        why,
-        _i.status == RUNNABLE,
-        _i.blocked == literal_column(f"'{why}'"),
-        _i.paused_at.is_(None),
-    )
-
-
 #: How many runnable rows of each queue wait for a key, for tokens, or are set aside.
 #:
-#: Index   instances_wait, instances_rate, instances_aside: at most CAP entries of each
+#: Index   instances_wait and instances_rate, index only: at most CAP entries of each;
+#:         instances_aside: at most FEW
 #: Locks   none
 #: Race    a snapshot
 #: Why     they are not in the index that claims use, so LANES does not see them
 BLOCKED = Statement(
     "overview.blocked",
     union_all(
-        _blocked("key"),
-        _blocked("rate"),
-        _by_queue("aside", _i.blocked.op("IN")(literal_column("('unknown', 'invalid')"))),
+        _by_queue("key", CAP, _i.concurrency_key, waits("key")),
+        _by_queue("rate", CAP, _i.rate_limit, waits("rate")),
+        _by_queue(
+            "aside", FEW, _i.blocked, _i.blocked.op("IN")(literal_column("('unknown', 'invalid')"))
+        ),
     ),
 )
 
-_of = {status: _i.status == literal(status) for status in Status}
 _where = (_i.status, _i.queue)
 _first = select(*_where).where(IS_PARKED).order_by(*_where).limit(_one)
 _places = select(_first.subquery("first")).cte("places", recursive=True)
@@ -145,7 +142,7 @@ _following = (
 _places = _places.union_all(
     select(_following.c.status, _following.c.queue).select_from(_places.join(_following, true()))
 )
-_rows = _capped(IS_PARKED, _i.status == _places.c.status, _i.queue == _places.c.queue)
+_rows = _capped(IS_PARKED, _i.status == _places.c.status, _i.queue == _places.c.queue, along=_i.id)
 _number = (
     select(func.count().label("count"))
     .select_from(_rows.correlate(_places).subquery("rows"))
@@ -165,8 +162,59 @@ PARKED_ROWS = Statement(
     .limit(literal_column("500")),
 )
 
+_paused = and_(_i.paused_at.isnot(None), IS_LIVE)
+_first = select(_i.queue).where(_paused).order_by(_i.queue).limit(_one)
+_held = select(_first.subquery("first")).cte("held", recursive=True)
+_following = (
+    select(_i.queue)
+    .where(_paused, _i.queue > _held.c.queue)
+    .order_by(_i.queue)
+    .limit(_one)
+    .correlate(_held)
+    .lateral("following")
+)
+_held = _held.union_all(select(_following.c.queue).select_from(_held.join(_following, true())))
+_number = (
+    select(func.count().label("count"))
+    .select_from(
+        _capped(_paused, _i.queue == _held.c.queue, along=_i.id).correlate(_held).subquery("rows")
+    )
+    .lateral("number")
+)
+
+#: How many live rows of each queue are paused, each by itself.
+#:
+#: Index   instances_paused: one descent a queue, then at most CAP entries
+#: Locks   none
+#: Race    a snapshot
+#: Why     they are not in the index that claims use, so LANES does not see them
+PAUSED_ROWS = Statement(
+    "overview.paused",
+    select(_held.c.queue, _number.c.count)
+    .select_from(_held.join(_number, true()))
+    .limit(literal_column("500")),
+)
+
+#: The queues that are paused, since when, by whom and why.
+#:
+#: Index   pauses_open
+#: Locks   none
+#: Race    a snapshot
+#: Why     nothing of them starts, whatever else the page shows
+HELD_QUEUES = Statement(
+    "overview.held_queues",
+    select(pauses.c.queue, pauses.c.paused_at, pauses.c.paused_by, pauses.c.pause_reason)
+    .where(pauses.c.resumed_at.is_(None))
+    .order_by(pauses.c.queue)
+    .limit(literal_column("500")),
+)
+
 _running = (
-    select(_i.queue, _i.locked_by).where(_i.status == EXECUTING).limit(_cap).subquery("running")
+    select(_i.queue, _i.locked_by)
+    .where(_i.status == EXECUTING)
+    .order_by(_i.lease_expires_at)
+    .limit(_cap)
+    .subquery("running")
 )
 
 #: What executes now: where, and on which worker.
@@ -182,40 +230,6 @@ RUNNING = Statement(
     ),
 )
 
-
-def _recent(status: Status) -> Any:
-    return (
-        select(_i.queue, _i.status, _i.updated_at)
-        .where(
-            _of[status],
-            _i.updated_at > NOW - literal_column(f"interval '{RECENT} seconds'"),
-        )
-        .order_by(_i.updated_at.desc(), _i.id.desc())
-        .limit(_cap)
-        .subquery(f"lately_{status.value}")
-    )
-
-
-_lately = union_all(
-    *(select(_recent(one)) for one in (Status.DONE, Status.FAILED, Status.CANCELLED))
-).subquery("lately")
-_slice = func.floor(extract("epoch", NOW - _lately.c.updated_at) / literal_column(str(SLICE)))
-
-#: What ended lately in each queue, in slices of time; slice 0 is the present one.
-#:
-#: Index   instances_ended, backwards, at most CAP rows of each status
-#: Locks   none
-#: Race    a snapshot
-#: Why     a rate needs no more than the latest rows, however many have ended before
-ENDED = Statement(
-    "overview.ended",
-    select(
-        _lately.c.queue,
-        _lately.c.status,
-        _slice.cast(BigInteger).label("slice"),
-        func.count().label("count"),
-    ).group_by(_lately.c.queue, _lately.c.status, _slice.cast(BigInteger)),
-)
 
 #: The workers, whether they live, and the time in the database.
 #:
@@ -237,36 +251,6 @@ NODES = Statement(
 #: Race    none
 #: Why     ages are told by the database's clock, as everything is
 CLOCK = Statement("overview.clock", select(NOW.label("now")))
-
-
-def _sample(name: str, *where: Any) -> Any:
-    return select(_i.fsm, _i.step, _i.status).where(*where).limit(_cap).subquery(name)
-
-
-_live = union_all(
-    *(
-        select(one)
-        for one in (
-            _sample("waiting", CLAIMABLE),
-            _sample("executing", _i.status == EXECUTING),
-            _sample("on_signals", IS_PARKED, _of[Status.AWAITING_SIGNAL]),
-            _sample("on_children", IS_PARKED, _of[Status.AWAITING_CHILDREN]),
-        )
-    )
-).subquery("live")
-
-#: How many live rows of a machine stand at each of its steps, among CAP of each status.
-#:
-#: Index   instances_claim, instances_lease, instances_parked
-#: Locks   none
-#: Race    a snapshot
-#: Why     numbers for the picture of a machine; no index holds machines and steps
-STANDING = Statement(
-    "overview.standing",
-    select(_live.c.step, func.count().label("count"))
-    .where(_live.c.fsm == bindparam("machine", type_=Text))
-    .group_by(_live.c.step),
-)
 
 
 def read(conn: Connection, db: Database, statement: Statement, **values: Any) -> Sequence[Any]:

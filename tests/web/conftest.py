@@ -107,6 +107,21 @@ def parked(durable: gd.Durable) -> int:
 
 
 @pytest.fixture
+def fill(engine):
+    """Insert rows by SQL: *number* of them, each with these columns."""
+
+    def fill(number: int, **columns: str) -> None:
+        values = {"fsm": "'web.Order'", "step": "'start'", "state": "'{}'"} | columns
+        with engine.begin() as conn:
+            conn.exec_driver_sql(
+                f"INSERT INTO gendurable.instances ({', '.join(values)})"
+                f" SELECT {', '.join(values.values())} FROM generate_series(1, {number}) n"
+            )
+
+    return fill
+
+
+@pytest.fixture
 def served(durable: gd.Durable) -> Iterator[Callable[..., str]]:
     """Serve a dashboard, or another application, and return its address."""
     servers = []

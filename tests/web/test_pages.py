@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
@@ -15,21 +15,6 @@ from gendurable.web import dashboard
 from tests.web.conftest import Order, Parcel, Visitor
 
 
-@pytest.fixture
-def fill(engine):
-    """Insert rows by SQL: *number* of them, each with these columns."""
-
-    def fill(number: int, **columns: str) -> None:
-        values = {"fsm": "'web.Order'", "step": "'start'", "state": "'{}'"} | columns
-        with engine.begin() as conn:
-            conn.exec_driver_sql(
-                f"INSERT INTO gendurable.instances ({', '.join(values)})"
-                f" SELECT {', '.join(values.values())} FROM generate_series(1, {number}) n"
-            )
-
-    return fill
-
-
 def ids(response) -> list[int]:
     """Return the ids that a list shows."""
     return [int(id) for id in re.findall(r'class="id"><a href="/instances/(\d+)"', response.text)]
@@ -39,6 +24,18 @@ def further(response) -> str | None:
     """Return the address of the next page."""
     found = re.search(r'rel="next" href="([^"]+)"', response.text)
     return found and found[1].replace("&amp;", "&")
+
+
+def image(response) -> str:
+    """Return the picture on a page, as the text that it is."""
+    return base64.b64decode(
+        re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', response.text)[1]
+    ).decode()
+
+
+def labels(picture: str) -> list[str]:
+    """Return what stands beside the lines of a picture."""
+    return re.findall(r'class="gd-label"[^>]*>([^<]*)<', picture)
 
 
 def walk(visitor: Visitor, path: str | None) -> list[int]:
@@ -76,6 +73,40 @@ class TestOverview:
         assert '<span class="rate">6</span>' in row
         assert "no worker serves it" in row
 
+    def test_paused_rows_and_queues(self, visitor, durable, fill):
+        """Each queue tells whether it is held, since when, by whom and why; and what is paused."""
+        fill(3, queue="'mail'", paused_at="statement_timestamp()")
+        fill(2, queue="'mail'", status="'done'", paused_at="statement_timestamp()")
+        durable.pause(queue="mail", by="ada", reason="the provider is down")
+
+        row = visitor.get("/").text.split(">mail</a>")[1].split("</tr>")[0]
+
+        assert '<span class="pill paused">Paused</span>' in row
+        assert "by ada: the provider is down" in row
+        assert '<a class="warn" href="/instances?status=paused&amp;queue=mail">3 instances' in row
+
+    @pytest.mark.parametrize("each", [1, 30, 1_000])
+    def test_throughput(self, visitor, fill, each):
+        """Throughput is told rightly however much ends: of a busy time only a part is read."""
+        fill(
+            each * 30,
+            queue="CASE WHEN n %% 3 = 0 THEN 'a' ELSE 'b' END",
+            status="'done'",
+            updated_at=f"statement_timestamp() - n * interval '300 s' / {each * 30}",
+        )
+        page = visitor.get("/").text
+        shown = {
+            queue: float(
+                page.split(f">{queue}</a>")[1]
+                .split('class="rate">')[1]
+                .split("<")[0]
+                .replace(",", "")
+            )
+            for queue in "ab"
+        }
+        assert shown["a"] == pytest.approx(each * 2, rel=0.1)
+        assert shown["b"] == pytest.approx(each * 4, rel=0.1)
+
     def test_counts_stop(self, visitor, fill):
         """A count over a large queue stops, and says that it did."""
         fill(10_050, queue="'big'")
@@ -95,26 +126,35 @@ class TestOverview:
 
 
 class TestLists:
-    @pytest.mark.parametrize("status", ["", "runnable", "awaiting_signal", "done", "failed"])
+    @pytest.mark.parametrize(
+        "status", ["", "runnable", "awaiting_signal", "done", "failed", "key", "rate", "paused"]
+    )
     def test_pages_show_every_row_once(self, visitor, fill, status):
         """Page after page a list shows each of its rows, none twice."""
-        columns = {"queue": "'q' || n %% 3"} | ({"status": f"'{status}'"} if status else {})
-        if status == "awaiting_signal":
-            columns["awaits"] = "'{go}'"
-        if status == "failed":
-            columns["ended_from"] = "'executing'"
+        columns = {"queue": "'q' || n %% 3"} | {
+            "": {},
+            "awaiting_signal": {"status": f"'{status}'", "awaits": "'{go}'"},
+            "failed": {"status": f"'{status}'", "ended_from": "'executing'"},
+            "key": {"blocked": "'key'", "concurrency_key": "'k' || n %% 7"},
+            "rate": {"blocked": "'rate'", "rate_limit": "'r' || n %% 7"},
+            "paused": {"paused_at": "statement_timestamp()"},
+        }.get(status, {"status": f"'{status}'"})
         fill(2 * browse.PAGE + 7, **columns)
 
         seen = walk(visitor, f"/instances?status={status}")
 
         assert sorted(seen) == list(range(1, 2 * browse.PAGE + 8))
 
-    @pytest.mark.parametrize("status", ["runnable", "awaiting_signal"])
+    @pytest.mark.parametrize("status", ["runnable", "awaiting_signal", "paused"])
     def test_of_one_queue(self, visitor, fill, status):
         """A list of one queue shows its rows only, page after page."""
-        parked = {"awaits": "'{go}'"} if status == "awaiting_signal" else {}
-        fill(60, queue="'a'", status=f"'{status}'", **parked)
-        fill(60, queue="'b'", status=f"'{status}'", **parked)
+        columns = {
+            "runnable": {},
+            "awaiting_signal": {"status": f"'{status}'", "awaits": "'{go}'"},
+            "paused": {"paused_at": "statement_timestamp()"},
+        }[status]
+        fill(60, queue="'a'", **columns)
+        fill(60, queue="'b'", **columns)
 
         assert sorted(walk(visitor, f"/instances?status={status}&queue=b")) == list(range(61, 121))
 
@@ -125,7 +165,9 @@ class TestLists:
             ("queue=parcels", [2]),
             ("key=order:1", [1]),
             ("step=TAR", [3, 1]),
-            ("status=paused", []),
+            ("status=paused", [3]),
+            ("status=paused&queue=parcels", []),
+            ("status=paused&queue=orders", [3]),
             ("fsm=web.Order&step=send", []),
         ],
     )
@@ -133,7 +175,7 @@ class TestLists:
         """A list shows what all its filters let through."""
         durable.insert(Order(), correlation_key="order:17")
         durable.insert(Parcel())
-        durable.insert(Order())
+        durable.pause(durable.insert(Order()))
 
         assert ids(visitor.get(f"/instances?{query}")) == expected
 
@@ -256,13 +298,48 @@ class TestInstance:
         """One that is not there is a page that says so."""
         assert visitor.get(f"/instances/{id}").status_code == 404
 
-    def test_explains(self, visitor, durable, monkeypatch):
-        """Where the binding can explain why an instance does not run, the page says it."""
+    def test_explains(self, visitor, durable):
+        """The page says why an instance does not run now."""
         durable.insert(Order())
-        sentence = "Nobody serves the queue <orders>."
-        monkeypatch.setattr(durable, "explain", lambda target: sentence, raising=False)
 
-        assert "Nobody serves the queue &lt;orders&gt;." in visitor.get("/instances/1").text
+        assert (
+            "no worker that lives serves its queue &#39;orders&#39;"
+            in visitor.get("/instances/1").text
+        )
+
+    def test_a_paused_one(self, visitor, durable, parked):
+        """One that is paused says so, and since when, beside what it waits for."""
+        durable.pause(parked, by="ada", reason="odd")
+        page = visitor.get(f"/instances/{parked}").text
+
+        assert '<span class="pill paused">Paused</span>' in page
+        assert "Waits for <strong>paid</strong>" in page
+        assert "nothing of it starts after that" in page
+        assert "by <strong>ada</strong>: odd" in page
+
+    def test_in_a_paused_queue(self, visitor, durable, parked):
+        """One in a paused queue says so, and its list does."""
+        durable.pause(queue="orders")
+        durable.insert(Order())
+
+        assert "Queue paused" in visitor.get(f"/instances/{parked}").text
+        assert "its queue is paused" in visitor.get("/instances?status=runnable").text
+
+    def test_the_ways_it_went(self, visitor, durable):
+        """The picture of its machine says how often it went each way, and where it stands."""
+        id = durable.insert(Order(note="family"))
+        durable.signal(id, "paid")
+        drain(durable)
+        durable.rewind(id, to="ship")
+        drain(durable)
+
+        picture = image(visitor.get(f"/instances/{int(id)}"))
+        assert labels(picture) == [
+            *("paid", "1 ×"),
+            *("children web.Parcel", "2 ×"),
+            "2 ×",  # close, done
+        ]
+        assert picture.count("gd-here") > 1
 
 
 class TestTheRest:
@@ -290,16 +367,6 @@ class TestTheRest:
 
         assert "silent" in page
         assert '<span class="chip">m</span>' in page
-
-    def test_limits_and_schedules(self, visitor, durable, monkeypatch):
-        """What the binding lists of them is shown, whatever its fields are."""
-        limit = SimpleNamespace(_asdict=lambda: {"name": "stripe", "limit": gd.ConcurrencyLimit(7)})
-        monkeypatch.setattr(durable, "limits", lambda: [limit], raising=False)
-        monkeypatch.setattr(durable, "schedules", lambda: {"nightly": {"every": 1}}, raising=False)
-
-        assert "7 at once" in visitor.get("/limits").text
-        assert "nightly" in visitor.get("/schedules").text
-        assert 'href="/limits"' in visitor.get("/").text
 
     def test_another_schema(self, engine):
         """A binding to another schema shows that one."""

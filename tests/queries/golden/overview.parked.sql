@@ -12,6 +12,6 @@ WHERE CASE WHEN (instances.status IN ('awaiting_signal', 'awaiting_children')) T
 FROM places JOIN LATERAL (SELECT count(*) AS count
 FROM (SELECT 1 AS one
 FROM gendurable.instances
-WHERE CASE WHEN (instances.status IN ('awaiting_signal', 'awaiting_children')) THEN true ELSE false END AND instances.status = places.status AND instances.queue = places.queue
+WHERE CASE WHEN (instances.status IN ('awaiting_signal', 'awaiting_children')) THEN true ELSE false END AND instances.status = places.status AND instances.queue = places.queue ORDER BY instances.id
  LIMIT 10000) AS rows) AS number ON true
  LIMIT 500
