@@ -11,11 +11,13 @@ from sqlalchemy import (
     Connection,
     Double,
     Text,
+    and_,
     bindparam,
     case,
     extract,
     func,
     literal_column,
+    or_,
     select,
     true,
     union_all,
@@ -133,7 +135,8 @@ def _ways(name: str, newest: Any, *more: Any) -> Any:
     ).subquery("pairs")
     next_step = func.coalesce(pairs.c.after, _i.step)
     gap = func.coalesce(pairs.c.visit_after, _i.visit) - pairs.c.visit
-    target = case((gap <= _constant(1), next_step))
+    went = or_(pairs.c.after.isnot(None), ~IS_PARKED)
+    target = case((and_(went, gap <= _constant(1)), next_step))
     return Statement(
         name,
         select(pairs.c.kind, pairs.c.step, target.label("target"), func.count().label("count"))
@@ -158,7 +161,8 @@ def _newest(most: int, *where: Any) -> Any:
 #: Index   transitions_instance: at most OWN entries; instances_pkey
 #: Locks   none
 #: Race    a snapshot
-#: Why     an entry says where it was made; where it led is where the next one was
+#: Why     an entry says where it was made; where it led is where the next one was, or where its
+#:         instance stands, if it is not waiting on the way
 OWN_WAYS = _ways(
     "traffic.own_ways", _newest(OWN, _t.instance_id == bindparam("target", type_=BigInteger))
 )

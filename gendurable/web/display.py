@@ -151,10 +151,10 @@ def sentence(row: Any, now: datetime) -> Markup:
     step = Markup("<strong>{}</strong>").format(row.step)
     if row.paused_at is None or row.status in _ENDED:
         return _sentence(row, step, now)
-    paused = Markup("Paused since {}").format(when(row.paused_at, now))
+    paused = Markup("Paused {}").format(when(row.paused_at, now))
     if row.status == "runnable":
         return Markup("{}, before {}.").format(paused, step)
-    return Markup("{} {}: nothing of it starts after that.").format(
+    return Markup("{} {}: nothing of it starts until it is resumed.").format(
         _sentence(row, step, now), paused
     )
 

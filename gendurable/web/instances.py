@@ -113,6 +113,7 @@ def one(page: Page, id: int) -> Response:
         now=row.now,
         ended=row.status in ENDED,
         machine=machine,
+        ways=ways,
         picture=machine and pictures.picture(machine, at=row.step, ways=ways),
         actions=offered(page, row, machine),
         said=page.said,

@@ -1,54 +1,31 @@
-"""The dashboard in a real browser: live pages, forms, hostile texts and hostile sites."""
+"""The dashboard in a real browser: live pages, forms, small screens and contrast."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 import gendurable as gd
 from gendurable.testing import drain
-from tests.web.browser import CHROMIUM, Remote, chromium
+from tests.web import hostile
+from tests.web.browser import IN_A_BROWSER, Remote
 from tests.web.conftest import Order
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed here"),
+pytestmark = IN_A_BROWSER
+
+PATHS = [
+    *("/", "/instances", "/instances?status=paused", "/machines", "/nodes", "/limits"),
+    *("/schedules", *(f"/instances/{id}" for id in range(1, 6)), "/do/instances/signal?target=2"),
 ]
 
-EVIL = "<script>window.hit = 1</script><img src=x onerror='window.hit = 2'>"
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Remote]:
-    """The system's Chromium, without a window."""
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def errors() -> list[str]:
-    """What the page's console has complained of."""
-    return []
-
-
-@pytest.fixture
-def page(browser, errors) -> Iterator[Remote]:
-    """A page of a browser that has been nowhere yet."""
-    context = browser.new_context()
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    yield page
-    context.close()
-
-
-@pytest.fixture
-def root(served) -> str:
-    """Where a dashboard is served to ada, who may act."""
-    return served(authenticate=lambda environ: "ada", actions=True, refresh=0.2)
+def send(page: Remote, verb: str, **filled: str) -> None:
+    """Follow the button of an action, fill its form in, and send it."""
+    page.click(f".actions a:has-text('{verb}')")
+    for name, value in filled.items():
+        page.fill(f"input[name={name}]", value)
+    page.click("main button")
 
 
 class TestLive:
@@ -132,80 +109,83 @@ class TestActing:
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/instances/{parked}")
 
+    def test_hold_and_let_go(self, page, root, durable, parked):
+        """An instance is paused and resumed, put back and rewound, from its own page."""
+        page.goto(f"{root}/instances/{parked}")
+        send(page, "Pause", reason="lunch")
+        page.wait_for_selector("#head .pill.paused")
+        send(page, "Resume")
+        page.wait_for_selector("#head .pill.awaiting_signal")
+        send(page, "Cancel", reason="x")
+        page.wait_for_selector("#head .pill.cancelled")
+        send(page, "Retry")
+        page.wait_for_selector("#head .pill.awaiting_signal")
+        page.click(".actions a:has-text('Rewind')")
+        page.select_option("select[name=to]", "ship")
+        page.click("main button")
+        page.wait_for_selector("#head .pill.runnable")
+        assert durable.instance(parked).step == "ship"
+        send(page, "Reschedule", delay="3600", queue="slow")
+        page.wait_for_selector("#facts a:has-text('slow')")
 
-class TestHostility:
-    def test_a_stored_script_does_nothing(self, page, errors, root, durable):
-        """Whatever text is stored runs nowhere."""
+    def test_queues(self, page, errors, root, durable, parked):
+        """A queue is paused and resumed from the overview."""
+        page.goto(root)
+        page.click("#queues tr:has-text('orders') .do a")
+        page.fill("input[name=reason]", "deploy")
+        page.click("main button")
+        page.wait_for_selector("#queues tr.stopped:has-text('by ada: deploy')")
+        page.click("#queues tr.stopped .do a")
+        page.click("main button")
 
-        class Evil(gd.FSM, name=EVIL, queue=EVIL, history="all"):
-            text: str
-
-            @gd.step(initial=True)
-            def start(self, ctx: gd.Context) -> gd.Outcome:
-                raise ValueError(self.text)
-
-        durable.insert(Evil(text=EVIL), correlation_key=EVIL, headers={EVIL: EVIL})
-        durable.signal(1, EVIL, EVIL, dedup_key=EVIL)
-        drain(durable)
-        for path in (
-            "/",
-            "/instances",
-            "/instances/1",
-            "/machines",
-            "/do/instances/retry?target=1",
-        ):
-            page.goto(root + path)
-            page.wait_for_timeout(300)  # time for an update, too
-            assert page.evaluate("window.hit") is None, path
+        page.wait_for_selector("#queues tr:not(.stopped):has-text('orders')")
         assert errors == []
 
-    def test_a_script_that_gets_in_is_blocked(self, page, root):
-        """Even markup that were not escaped would not run: the policy forbids it."""
+    def test_limits(self, page, errors, root, durable):
+        """A limit is changed, and what is wrong with it told; reset, it is gone."""
+        durable.set_limit("stripe", gd.ConcurrencyLimit(2))
+        page.goto(f"{root}/limits")
+        page.click(".do a:has-text('Change')")
+        page.fill("input[name=at_once]", "none")
+        page.click("main button")
+        assert "must be a number" in page.inner_text("[role=alert]")
+        page.fill("input[name=at_once]", "9")
+        page.click("main button")
+        page.wait_for_selector("#limits td:has-text('9 at once')")
+        page.click(".do a:has-text('Reset')")
+        page.click("main button")
+
+        page.wait_for_selector("#limits .empty")
+        assert durable.limits() == []
+
+    def test_schedules(self, page, errors, root, durable):
+        """A schedule is triggered, paused, edited and resumed."""
+        durable.schedule("nightly", Order(), cron="0 3 * * *")
         page.goto(root)
-        page.evaluate(
-            "document.querySelector('main').innerHTML = '<img src=x onerror=\"window.hit = 1\">'"
-        )
-        page.wait_for_timeout(200)
+        durable.trigger("nightly")
+        page.goto(f"{root}/schedules")
+        page.click(".do a:has-text('Pause')")
+        page.click("main button")
+        page.wait_for_selector("tr.stopped .pill.paused")
+        page.click(".do a:has-text('Edit')")
+        page.fill("input[name=cron]", "5 4 * * *")
+        page.click("main button")
+        page.wait_for_selector("td:has-text('5 4 * * *')")
+        page.click(".do a:has-text('Resume')")
+        page.click("main button")
+        page.wait_for_selector("tr:not(.stopped) th:has-text('nightly')")
+        page.click(".do a:has-text('Trigger')")
+        page.click("main button")
 
-        assert page.evaluate("window.hit") is None
-
-    def test_another_site_cannot_act(self, page, root, served, durable, parked):
-        """A form on another site, sent by a user who is signed in, does nothing."""
-        page.goto(f"{root}/do/instances/cancel?target={parked}")
-        token = page.get_attribute("input[name=csrf]", "value")
-
-        def evil(environ, start_response):
-            start_response("200 OK", [("Content-Type", "text/html")])
-            form = (
-                f'<form method="post" action="{root}/do/instances/cancel">'
-                f'<input name="target" value="{parked}"><input name="reason" value="x">'
-                f'<input name="csrf" value="{token}"><button>Win a prize</button></form>'
-            )
-            return [form.encode()]
-
-        page.goto(served(evil).replace("127.0.0.1", "localhost"))
-        with page.expect_navigation():
-            page.click("button")
-
-        assert page.inner_text("h1") == "Forbidden"
-        assert durable.instance(parked).status == "awaiting_signal"
-
-    def test_another_site_cannot_frame(self, page, root, served):
-        """No page is shown in a frame, where a click could be stolen."""
-
-        def evil(environ, start_response):
-            start_response("200 OK", [("Content-Type", "text/html")])
-            return [f'<iframe src="{root}/" name="in"></iframe>'.encode()]
-
-        page.goto(served(evil))
-
-        assert "Queues" not in page.frame("in").content()
+        page.wait_for_url("**/instances/2?said=*")
+        assert errors == []
 
 
 class TestLooks:
-    @pytest.mark.parametrize("path", ["/", "/instances", "/instances/1", "/machines", "/nodes"])
-    def test_fits_a_phone(self, browser, root, durable, parked, path):
-        """At 400 pixels nothing sticks out sideways."""
+    @pytest.mark.parametrize("path", PATHS)
+    def test_fits_a_phone(self, browser, root, durable, engine, path):
+        """At 400 pixels nothing sticks out sideways, however long the words are."""
+        hostile.populate(durable, engine, "Donaudampfschifffahrtsgesellschaft" * 12)
         context = browser.new_context(viewport={"width": 400, "height": 800})
         page = context.new_page()
         page.goto(root + path)
@@ -215,12 +195,10 @@ class TestLooks:
         assert width <= 400
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("path", ["/", "/instances", "/instances/1", "/instances/2"])
-    def test_contrast(self, browser, root, durable, parked, scheme, path):
+    @pytest.mark.parametrize("path", PATHS)
+    def test_contrast(self, browser, root, durable, engine, scheme, path):
         """Every text stands out from what is behind it, as WCAG AA asks (4.5 to 1)."""
-        durable.insert(Order(note="bad"))
-        durable.signal(2, "paid")
-        drain(durable)
+        hostile.populate(durable, engine, "word")
         context = browser.new_context(color_scheme=scheme)
         page = context.new_page()
         page.goto(root + path)
@@ -229,6 +207,30 @@ class TestLooks:
 
         assert weak == []
 
+    @pytest.mark.parametrize("path", PATHS)
+    def test_names_for_those_who_listen(self, browser, root, durable, engine, path):
+        """Every field, button and link has a name; headings skip no level; one is the page's."""
+        hostile.populate(durable, engine, "word")
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(root + path)
+        nameless = page.evaluate(NAMELESS)
+        levels = page.evaluate(
+            "[...document.querySelectorAll('h1,h2,h3,h4')].map((h) => Number(h.tagName[1]))"
+        )
+        context.close()
+
+        assert nameless == []
+        assert levels.count(1) == 1
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+#: What can be used on a page and says not what it is.
+NAMELESS = """() => [...document.querySelectorAll('a, button, input, select, textarea, img')]
+  .filter((one) => one.type !== 'hidden')
+  .filter((one) => !(one.textContent.trim() || one.getAttribute('aria-label') || one.alt
+    || one.labels?.length))
+  .map((one) => one.outerHTML.slice(0, 100))"""
 
 #: The texts of a page whose contrast is below 4.5, with the ratio: colours are drawn on a canvas,
 #: since a browser may write them in any notation.

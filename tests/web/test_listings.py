@@ -42,9 +42,15 @@ class TestLimits:
         page = visitor.get("/limits").text
         durable.notifier.close()
 
-        assert cells(page, "stripe")[0] == "2 at once changed the code says 7 at once"
-        assert cells(page, "mail")[0] == "100 in 1 min, bursts of 20"
-        assert cells(page, "fax")[0] == "1 at once changed the code declares none"
+        assert (
+            cells(page, "stripe")[0]
+            == "of each concurrency key 2 at once changed the code says 7 at once"
+        )
+        assert cells(page, "mail")[0] == "tokens of each rate key 100 in 1 min, bursts of 20"
+        assert (
+            cells(page, "fax")[0]
+            == "of each concurrency key 1 at once changed the code declares none"
+        )
 
     def test_who_waits(self, visitor, durable, fill, eventually):
         """Each limit tells how many run and wait; the keys that hold others up are listed."""
@@ -66,8 +72,8 @@ class TestLimits:
 
         page = visitor.get("/limits").text
 
-        assert cells(page, "stripe")[2:4] == ["1", "4"]
-        assert cells(page, "mail")[2:4] == ["–", "2"]
+        assert cells(page, "stripe")[1:3] == ["1", "4"]
+        assert cells(page, "mail")[1:3] == ["–", "2"]
         assert re.search(r">stripe:bob</a></th><td class=\"num\">1</td><td class=\"num\">4<", page)
         dry = page.split(">mail:ada</a></th>")[1].split("</tr>")[0]
         assert "in 59 min" in dry or "in 1 h" in dry
@@ -88,7 +94,7 @@ class TestLimits:
 
         page = visitor.get("/limits").text
 
-        assert cells(page, "k")[3] == "10,000 +"
+        assert cells(page, "k")[2] == "10,000 +"
         assert "The first 50 keys" in page
 
 
@@ -112,7 +118,7 @@ class TestSchedules:
         nightly, hourly = cells(page, "nightly"), cells(page, "hourly")
         assert nightly[0] == "missed: latest, overlap: skip 0 3 * * * Europe/Berlin"
         assert re.fullmatch(r"in \d+ (s|min|h)( \d+ min)?", nightly[1])
-        assert nightly[2:] == [f"– {int(id)}", "0", "0", ""]
+        assert nightly[2:] == [f"by hand {int(id)}", "0", "0", ""]
         assert f"/instances/{int(id)}" in page
         assert hourly[0] == "Paused missed: latest, overlap: allow 30 * * * * changed UTC"
         assert hourly[1] == "–"

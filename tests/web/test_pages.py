@@ -314,7 +314,7 @@ class TestInstance:
 
         assert '<span class="pill paused">Paused</span>' in page
         assert "Waits for <strong>paid</strong>" in page
-        assert "nothing of it starts after that" in page
+        assert "nothing of it starts until it is resumed" in page
         assert "by <strong>ada</strong>: odd" in page
 
     def test_in_a_paused_queue(self, visitor, durable, parked):
