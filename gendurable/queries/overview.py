@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Text,
@@ -31,80 +32,134 @@ from gendurable.queries.parts import (
 )
 from gendurable.queries.statement import Database, Statement
 
-#: No count goes further than this; what reaches it is shown as "10,000+".
-CAP = 10_000
+#: How far a group of rows is counted: the fewer there are, the farther.
+CAPS = (10_000, 1_000, 100)
+#: How many rows are counted in all, at most.
+BUDGET = 400_000
+#: How many rows that execute are counted, or wait for all keys, or for all tokens.
+CAP = CAPS[0]
 #: Of what is set aside no more than this is counted: for its queue each row is read.
 FEW = 1_000
-
-_cap: ColumnElement[int] = literal_column(str(CAP))
+#: How many groups are looked at.
+_GROUPS: ColumnElement[int] = literal_column("500")
 _one: ColumnElement[int] = literal_column("1")
 _i = instances.c
+_PAUSED = and_(_i.paused_at.isnot(None), IS_LIVE)
 
 
-def _capped(*where: Any, along: Any) -> Any:
-    """Up to CAP rows; the order names the index, for a table may be mostly such rows, or hardly."""
-    return select(_one.label("one")).where(*where).order_by(along).limit(_cap)
-
-
-# A loose index scan over (queue, priority), the lanes in which work waits.
-_first = select(_i.queue, _i.priority).where(CLAIMABLE).order_by(_i.queue, _i.priority).limit(_one)
-_lanes = select(_first.subquery("first")).cte("lanes", recursive=True)
-_following = (
-    select(_i.queue, _i.priority)
-    .where(CLAIMABLE, tuple_(_i.queue, _i.priority) > tuple_(_lanes.c.queue, _lanes.c.priority))
-    .order_by(_i.queue, _i.priority)
-    .limit(_one)
-    .correlate(_lanes)
-    .lateral("following")
-)
-_lanes = _lanes.union_all(
-    select(_following.c.queue, _following.c.priority).select_from(_lanes.join(_following, true()))
-)
-_in_lane = and_(CLAIMABLE, _i.queue == _lanes.c.queue, _i.priority == _lanes.c.priority)
-_due = (
-    select(func.count().label("due"))
-    .select_from(
-        _capped(_in_lane, _i.eligible_at <= NOW, along=_i.eligible_at)
-        .correlate(_lanes)
-        .subquery("due_rows")
+def _groups(name: str, where: Any, *columns: Any) -> CTE:
+    """A loose index scan: the values of *columns* that there are, with a descent for each."""
+    first = select(*columns).where(where).order_by(*columns).limit(_one)
+    found = select(first.subquery("first")).cte(name, recursive=True)
+    following = (
+        select(*columns)
+        .where(where, tuple_(*columns) > tuple_(*(found.c[c.name] for c in columns)))
+        .order_by(*columns)
+        .limit(_one)
+        .correlate(found)
+        .lateral("following")
     )
-    .lateral("due")
-)
-_later = (
-    select(func.count().label("later"))
-    .select_from(
-        _capped(_in_lane, _i.eligible_at > NOW, along=_i.eligible_at)
-        .correlate(_lanes)
-        .subquery("later_rows")
+    return found.union_all(select(*following.c).select_from(found.join(following, true())))
+
+
+def _count(groups: CTE, name: str, cap: int, along: Any, *where: Any) -> Any:
+    """Count the rows of each group; the order names the index, whatever share they have."""
+    mine = (_i[c.name] == c for c in groups.c)
+    rows = (
+        select(_one.label("one"))
+        .where(*where, *mine)
+        .order_by(along)
+        .limit(literal_column(str(cap)))
+        .correlate(groups)
+        .subquery(f"{name}_rows")
     )
-    .lateral("later")
+    return select(func.count().label(name)).select_from(rows).lateral(name)
+
+
+_lanes = _groups("lanes", CLAIMABLE, _i.queue, _i.priority)
+_places = _groups("places", IS_PARKED, _i.status, _i.queue)
+_held = _groups("held", _PAUSED, _i.queue)
+
+
+def _how_many(groups: CTE) -> Any:
+    rows = select(_one.label("one")).select_from(groups).limit(_GROUPS)
+    return select(func.count()).select_from(rows.subquery(f"{groups.name}_rows")).scalar_subquery()
+
+
+#: How many groups there are: what can start by queue and priority, parked rows by status and queue,
+#: paused ones by queue.
+#:
+#: Index   instances_claim, instances_parked, instances_paused: a descent a group
+#: Locks   none
+#: Race    a snapshot
+#: Why     how far each can be counted
+GROUPS = Statement(
+    "overview.groups",
+    select(
+        _how_many(_lanes).label("lanes"),
+        _how_many(_places).label("places"),
+        _how_many(_held).label("held"),
+    ),
 )
-_oldest = (
-    select(_i.eligible_at.label("oldest"))
-    .where(_in_lane)
-    .order_by(_i.eligible_at)
-    .limit(_one)
-    .correlate(_lanes)
-    .lateral("oldest")
-)
+
+
+def _lanes_up_to(cap: int) -> Statement:
+    due = _count(_lanes, "due", cap, _i.eligible_at, CLAIMABLE, _i.eligible_at <= NOW)
+    later = _count(_lanes, "later", cap, _i.eligible_at, CLAIMABLE, _i.eligible_at > NOW)
+    oldest = (
+        select(_i.eligible_at.label("oldest"))
+        .where(CLAIMABLE, _i.queue == _lanes.c.queue, _i.priority == _lanes.c.priority)
+        .order_by(_i.eligible_at)
+        .limit(_one)
+        .correlate(_lanes)
+        .lateral("oldest")
+    )
+    return Statement(
+        f"overview.lanes_{cap}",
+        select(_lanes.c.queue, _lanes.c.priority, due.c.due, later.c.later, oldest.c.oldest)
+        .select_from(_lanes.join(due, true()).join(later, true()).join(oldest, true()))
+        .limit(_GROUPS),
+    )
+
+
+def _counts(name: str, groups: CTE, where: Any, cap: int) -> Statement:
+    number = _count(groups, "number", cap, _i.id, where)
+    return Statement(
+        f"overview.{name}_{cap}",
+        select(*groups.c, number.c.number.label("count"))
+        .select_from(groups.join(number, true()))
+        .limit(_GROUPS),
+    )
+
 
 #: Each queue and priority with work: how much is due, how much comes later, since when the first.
 #:
-#: Index   instances_claim: one descent a lane, then at most CAP entries of each kind
+#: Index   instances_claim, index only: one descent a lane, then at most a cap of each kind
 #: Locks   none
 #: Race    a snapshot
-#: Why     no count over the table: the cost is that of 500 lanes at most
-LANES = Statement(
-    "overview.lanes",
-    select(_lanes.c.queue, _lanes.c.priority, _due.c.due, _later.c.later, _oldest.c.oldest)
-    .select_from(_lanes.join(_due, true()).join(_later, true()).join(_oldest, true()))
-    .limit(literal_column("500")),
-)
+#: Why     no count over the table: the cost is that of 500 lanes, and of BUDGET rows, at most
+LANES = {cap: _lanes_up_to(cap) for cap in CAPS}
+
+#: How many rows of each queue are parked, on signals and on children.
+#:
+#: Index   instances_parked, index only: one descent a queue, then at most a cap
+#: Locks   none
+#: Race    a snapshot
+#: Why     parked rows may be many, and stay for years
+PARKED_ROWS = {cap: _counts("parked", _places, IS_PARKED, cap) for cap in CAPS}
+
+#: How many live rows of each queue are paused, each by itself.
+#:
+#: Index   instances_paused, index only: one descent a queue, then at most a cap
+#: Locks   none
+#: Race    a snapshot
+#: Why     they are not in the index that claims use, so LANES does not see them
+PAUSED_ROWS = {cap: _counts("paused", _held, _PAUSED, cap) for cap in CAPS}
 
 
 def _by_queue(name: str, most: int, along: Any, *where: Any) -> Any:
-    rows: Any = select(_i.queue).where(*where).order_by(along).limit(literal_column(str(most)))
-    rows = rows.subquery(name)
+    sample = select(_i.queue).where(*where).order_by(along).limit(literal_column(str(most)))
+    rows = sample.subquery(name)
     return select(
         literal_column(f"'{name}'", Text).label("what"), rows.c.queue, func.count().label("count")
     ).group_by(rows.c.queue)
@@ -128,73 +183,6 @@ BLOCKED = Statement(
     ),
 )
 
-_where = (_i.status, _i.queue)
-_first = select(*_where).where(IS_PARKED).order_by(*_where).limit(_one)
-_places = select(_first.subquery("first")).cte("places", recursive=True)
-_following = (
-    select(*_where)
-    .where(IS_PARKED, tuple_(*_where) > tuple_(_places.c.status, _places.c.queue))
-    .order_by(*_where)
-    .limit(_one)
-    .correlate(_places)
-    .lateral("following")
-)
-_places = _places.union_all(
-    select(_following.c.status, _following.c.queue).select_from(_places.join(_following, true()))
-)
-_rows = _capped(IS_PARKED, _i.status == _places.c.status, _i.queue == _places.c.queue, along=_i.id)
-_number = (
-    select(func.count().label("count"))
-    .select_from(_rows.correlate(_places).subquery("rows"))
-    .lateral("number")
-)
-
-#: How many rows of each queue are parked, on signals and on children.
-#:
-#: Index   instances_parked: one descent a queue, then at most CAP entries
-#: Locks   none
-#: Race    a snapshot
-#: Why     parked rows may be many, and stay for years
-PARKED_ROWS = Statement(
-    "overview.parked",
-    select(_places.c.status, _places.c.queue, _number.c.count)
-    .select_from(_places.join(_number, true()))
-    .limit(literal_column("500")),
-)
-
-_paused = and_(_i.paused_at.isnot(None), IS_LIVE)
-_first = select(_i.queue).where(_paused).order_by(_i.queue).limit(_one)
-_held = select(_first.subquery("first")).cte("held", recursive=True)
-_following = (
-    select(_i.queue)
-    .where(_paused, _i.queue > _held.c.queue)
-    .order_by(_i.queue)
-    .limit(_one)
-    .correlate(_held)
-    .lateral("following")
-)
-_held = _held.union_all(select(_following.c.queue).select_from(_held.join(_following, true())))
-_number = (
-    select(func.count().label("count"))
-    .select_from(
-        _capped(_paused, _i.queue == _held.c.queue, along=_i.id).correlate(_held).subquery("rows")
-    )
-    .lateral("number")
-)
-
-#: How many live rows of each queue are paused, each by itself.
-#:
-#: Index   instances_paused: one descent a queue, then at most CAP entries
-#: Locks   none
-#: Race    a snapshot
-#: Why     they are not in the index that claims use, so LANES does not see them
-PAUSED_ROWS = Statement(
-    "overview.paused",
-    select(_held.c.queue, _number.c.count)
-    .select_from(_held.join(_number, true()))
-    .limit(literal_column("500")),
-)
-
 #: The queues that are paused, since when, by whom and why.
 #:
 #: Index   pauses_open
@@ -206,14 +194,14 @@ HELD_QUEUES = Statement(
     select(pauses.c.queue, pauses.c.paused_at, pauses.c.paused_by, pauses.c.pause_reason)
     .where(pauses.c.resumed_at.is_(None))
     .order_by(pauses.c.queue)
-    .limit(literal_column("500")),
+    .limit(_GROUPS),
 )
 
 _running = (
     select(_i.queue, _i.locked_by)
     .where(_i.status == EXECUTING)
     .order_by(_i.lease_expires_at)
-    .limit(_cap)
+    .limit(literal_column(str(CAP)))
     .subquery("running")
 )
 
@@ -230,7 +218,6 @@ RUNNING = Statement(
     ),
 )
 
-
 #: The workers, whether they live, and the time in the database.
 #:
 #: Index   none: a row a worker
@@ -241,7 +228,7 @@ NODES = Statement(
     "overview.nodes",
     select(Node.name, Node.queues, Node.machines, Node.started_at, Node.beat_at)
     .order_by(Node.name)
-    .limit(literal_column("500")),
+    .limit(_GROUPS),
 )
 
 #: What time it is.
@@ -253,6 +240,11 @@ NODES = Statement(
 CLOCK = Statement("overview.clock", select(NOW.label("now")))
 
 
-def read(conn: Connection, db: Database, statement: Statement, **values: Any) -> Sequence[Any]:
+def fit(groups: int) -> int:
+    """Return how far each of so many groups can be counted."""
+    return next((cap for cap in CAPS if cap * groups <= BUDGET), CAPS[-1])
+
+
+def read(conn: Connection, db: Database, statement: Statement) -> Sequence[Any]:
     """Return what *statement*, one of this module, finds."""
-    return db.rows(conn, statement, values)
+    return db.rows(conn, statement, {})

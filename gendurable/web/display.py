@@ -74,6 +74,12 @@ def number(value: float, cap: int | None = None) -> str:
     return f"{int(value):,}"
 
 
+def at_least(value: int) -> str:
+    """Write a count that stopped: its first two digits, and a plus."""
+    rest = 10 ** max(len(str(value)) - 2, 0)
+    return f"{value // rest * rest:,}+"
+
+
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|(\btrue\b|\bfalse\b|\bnull\b)|(-?\d[\d.eE+-]*)')
 
 

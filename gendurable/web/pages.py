@@ -8,7 +8,6 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from gendurable.queries import browse, traffic
-from gendurable.queries import overview as query
 from gendurable.web import pictures, tally
 from gendurable.web.reading import snapshot
 
@@ -33,6 +32,7 @@ def overview(page: Page) -> Response:
     for queue in queues:
         for name in ("ready", "later", "running", "on_signals", "on_children"):
             total.count(name, getattr(queue, name))
+        total.more |= queue.more
         if queue.oldest is not None and queue.oldest <= now:
             total.oldest = min(total.oldest or queue.oldest, queue.oldest)
     rates = {
@@ -47,8 +47,6 @@ def overview(page: Page) -> Response:
         rates=rates,
         workers=workers,
         failures=failures[:FAILURES],
-        cap=query.CAP,
-        few=query.FEW,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gendurable.queries import overview as query
 from gendurable.queries import traffic
+from gendurable.web import display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,8 @@ class Queue:
     ended: dict[str, list[float]] = field(default_factory=dict)
     #: The row of the pause, if the queue is held.
     pause: Any = None
+    #: Which of the counts stopped: there are more.
+    more: set[str] = field(default_factory=set)
 
     @property
     def held(self) -> int:
@@ -54,9 +57,16 @@ class Queue:
         """Whether there is work, and nobody who would do it."""
         return not self.workers and bool(self.ready or self.later or self.held)
 
-    def count(self, what: str, number: int) -> None:
-        """Add to one of the counts."""
+    def count(self, what: str, number: int, cap: int | None = None) -> None:
+        """Add to one of the counts; what reaches *cap* has not been counted to its end."""
         setattr(self, what, getattr(self, what) + number)
+        if number == cap:
+            self.more.add(what)
+
+    def told(self, *what: str) -> str:
+        """Return the sum of some counts in words; with a plus if there are more."""
+        number = sum(getattr(self, one) for one in what)
+        return display.at_least(number) if self.more & set(what) else display.number(number)
 
     def done(self) -> list[float]:
         """About how many were done in each slice of time, oldest first."""
@@ -111,20 +121,32 @@ def queues(
 
 
 def _count(page: Page, conn: Connection, found: Queues) -> None:
-    for row in _read(page, conn, query.LANES):
+    groups = _read(page, conn, query.GROUPS)[0]
+    cap = query.fit(2 * groups.lanes + groups.places + groups.held)
+    for row in _read(page, conn, query.LANES[cap]):
         one = found[row.queue]
-        one.count("ready", row.due)
-        one.count("later", row.later)
+        one.count("ready", row.due, cap)
+        one.count("later", row.later, cap)
         one.oldest = min(one.oldest or row.oldest, row.oldest)
-    for row in _read(page, conn, query.PARKED_ROWS):
+    for row in _read(page, conn, query.PARKED_ROWS[cap]):
         what = "on_signals" if row.status == "awaiting_signal" else "on_children"
-        found[row.queue].count(what, row.count)
-    for row in _read(page, conn, query.BLOCKED):
-        found[row.queue].count(row.what, row.count)
-    for row in _read(page, conn, query.PAUSED_ROWS):
-        found[row.queue].count("paused", row.count)
+        found[row.queue].count(what, row.count, cap)
+    for row in _read(page, conn, query.PAUSED_ROWS[cap]):
+        found[row.queue].count("paused", row.count, cap)
     for row in _read(page, conn, query.HELD_QUEUES):
         found[row.queue].pause = row
+    _add_blocked(found, _read(page, conn, query.BLOCKED))
+
+
+def _add_blocked(found: Queues, rows: Sequence[Any]) -> None:
+    """Add what is kept back; where not all was looked at, no queue's count is whole."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        seen[row.what] = seen.get(row.what, 0) + row.count
+        found[row.queue].count(row.what, row.count)
+    for row in rows:
+        if seen[row.what] >= (query.FEW if row.what == "aside" else query.CAP):
+            found[row.queue].more.add(row.what)
 
 
 def _add_ended(found: Queues, rows: Sequence[Any]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 import gendurable as gd
 from benchmarks.pages import PAGES, fill, open_page
-from gendurable.queries import browse
+from gendurable.queries import browse, overview
 from gendurable.testing.databases import database
 from gendurable.web import dashboard
 from tests.perf.test_plans import VALUES, both, plan
@@ -40,10 +40,11 @@ INDEXES = {
 #: The lists here that are longer than what a page looks at; a shorter one may as well be sorted.
 LONG = {"all", "done"}
 OTHERS = {
-    "overview.lanes": {"instances_claim"},
-    "overview.parked": {"instances_parked"},
+    "overview.groups": {"instances_claim", "instances_parked", "instances_paused"},
+    **{f"overview.lanes_{cap}": {"instances_claim"} for cap in overview.CAPS},
+    **{f"overview.parked_{cap}": {"instances_parked"} for cap in overview.CAPS},
+    **{f"overview.paused_{cap}": {"instances_paused"} for cap in overview.CAPS},
     "overview.running": {"instances_lease"},
-    "overview.paused": {"instances_paused"},
     "overview.blocked": {"instances_wait", "instances_rate", "instances_aside"},
     "traffic.ended": {"instances_ended"},
     "traffic.standing": {"instances_claim", "instances_lease", "instances_parked"},
@@ -61,9 +62,8 @@ OTHERS = {
 }
 #: Those that touch no row of the table.
 ONLY_INDEXES = {
-    "overview.lanes",
-    "overview.parked",
-    "overview.paused",
+    *(f"overview.{name}_{cap}" for name in ("lanes", "parked", "paused") for cap in overview.CAPS),
+    "overview.groups",
     "gatekeeping.use",
     "gatekeeping.behind",
 }

@@ -137,15 +137,14 @@ class Return(gd.FSM, queue="returns"):
 
 def open_office(durable: gd.Durable) -> None:
     """Declare what the clock starts."""
-    books = {"queue": "books"}
-    durable.schedule("price-sync", PriceSync(), cron="*/6 * * * * *", overlap="skip", **books)
+    durable.schedule("price-sync", PriceSync(), cron="*/6 * * * * *", overlap="skip", queue="books")
     durable.schedule(
-        "reconciliation", Reconcile(), cron="0 3 * * *", timezone="Europe/Berlin", **books
+        "reconciliation", Reconcile(), cron="0 3 * * *", timezone="Europe/Berlin", queue="books"
     )
     durable.schedule(
         "newsletter", Newsletter(issue="weekly"), cron="0 9 * * 1", timezone="Europe/Berlin"
     )
-    durable.schedule("stock-count", PriceSync(), cron="0 22 * * 5", missed="skip", **books)
+    durable.schedule("stock-count", PriceSync(), cron="0 22 * * 5", missed="skip", queue="books")
 
 
 def work(durable: gd.Durable) -> None:

@@ -110,8 +110,26 @@ class TestOverview:
     def test_counts_stop(self, visitor, fill):
         """A count over a large queue stops, and says that it did."""
         fill(10_050, queue="'big'")
+        fill(10_010, queue="'q' || n %% 2", blocked="'key'", concurrency_key="'k'")
+        fill(1_010, queue="'aside'", blocked="'unknown'")
 
-        assert "10,000+" in visitor.get("/").text
+        page = visitor.get("/").text
+
+        assert page.count("10,000+") == 2  # the queue, and the total of those that are ready
+        assert page.count("5,000+") == 1
+        assert page.count("4,900+") == 1  # of 10,010 that wait for keys 10,000 are looked at
+        assert page.count("1,000+") == 1
+
+    def test_many_queues_are_counted_less_far(self, visitor, fill):
+        """The more groups there are, the sooner a count stops, so that a page stays quick."""
+        fill(150 * 30, queue="'q' || n %% 30", priority="n / 30 %% 5")
+        fill(1_050, queue="'big'")
+
+        page = visitor.get("/").text
+
+        assert "1,000+" in page
+        assert page.count(">150</a>") == 30
+        assert "5,500+" in page
 
     def test_failures_and_workers(self, visitor, durable):
         """What failed lately is listed with its error, and a worker that lives with its queues."""
@@ -179,7 +197,7 @@ class TestLists:
 
         assert ids(visitor.get(f"/instances?{query}")) == expected
 
-    def test_a_search_goes_on_where_a_window_ended(self, visitor, durable, fill, monkeypatch):
+    def test_a_search_goes_on_where_a_window_ended(self, visitor, durable, fill):
         """What lies deeper than one page looks is found by searching further."""
         durable.insert(Order(), correlation_key="needle")
         fill(browse.WINDOW + 50)
