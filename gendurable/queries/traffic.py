@@ -33,9 +33,11 @@ SLICES = 30
 #: ... of this many seconds.
 SLICE = 10
 #: Of each slice no more is read than so many that were done, and that ended badly.
-DONE, BAD = 400, 50
+DONE, BAD = 300, 50
 #: How many instances of a machine's queue are looked at, of each status.
 SAMPLE = 1_000
+#: The kinds of entries that tell of an outcome; others tell of hands and crashes.
+OUTCOMES = ("next", "await", "children", "retry", "snooze", "done", "stop")
 #: How many entries are looked at: of one history, and of all of them.
 OWN, ALL = 500, 2_000
 
@@ -122,17 +124,26 @@ STANDING = Statement(
 
 
 def _ways(name: str, newest: Any, *more: Any) -> Any:
-    """Count the ways that entries tell: from their step, to that of the entry after them."""
+    """Count the ways that outcomes tell: from their step, to that of the outcome after them.
+
+    Hands that move a row on raise its visit, so that no way leads over a rewind.
+    """
+    kinds: ColumnElement[Any] = literal_column(f"({', '.join(map(repr, OUTCOMES))})")
+    is_outcome = newest.c.kind.op("IN", is_comparison=True)(kinds)
     after = func.lead(newest.c.step).over(partition_by=newest.c.instance_id, order_by=newest.c.id)
     visit = func.lead(newest.c.visit).over(partition_by=newest.c.instance_id, order_by=newest.c.id)
-    pairs = select(
-        newest.c.instance_id,
-        newest.c.kind,
-        newest.c.step,
-        newest.c.visit,
-        after.label("after"),
-        visit.label("visit_after"),
-    ).subquery("pairs")
+    pairs = (
+        select(
+            newest.c.instance_id,
+            newest.c.kind,
+            newest.c.step,
+            newest.c.visit,
+            after.label("after"),
+            visit.label("visit_after"),
+        )
+        .where(is_outcome)
+        .subquery("pairs")
+    )
     next_step = func.coalesce(pairs.c.after, _i.step)
     gap = func.coalesce(pairs.c.visit_after, _i.visit) - pairs.c.visit
     went = or_(pairs.c.after.isnot(None), ~IS_PARKED)

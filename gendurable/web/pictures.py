@@ -36,18 +36,14 @@ def picture(
 
 
 def gone(rows: Iterable[Any]) -> dict[tuple[str, str], int]:
-    """Return how often each line of a picture was gone, from what the entries of histories tell.
-
-    An entry that hands have made is no outcome, and leads along no line.
-    """
+    """Return how often each line of a picture was gone, from what the entries of histories tell."""
     found: dict[tuple[str, str], int] = {}
     for row in rows:
         target = _ENDS.get(row.kind, row.step if row.kind in _AGAIN else row.target)
-        if target is not None and row.kind in _OUTCOMES:
+        if target is not None:
             found[row.step, target] = found.get((row.step, target), 0) + row.count
     return found
 
 
 _ENDS = {"done": graph.DONE, "stop": graph.FAILED}
 _AGAIN = frozenset({"retry", "snooze"})
-_OUTCOMES = frozenset({"next", "await", "children"}) | _ENDS.keys() | _AGAIN

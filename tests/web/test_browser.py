@@ -252,7 +252,7 @@ CONTRAST = """() => {
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
     if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
-    if (element.closest('.hidden, .skip, [aria-hidden], script, option, thead')) continue;
+    if (element.closest('.hidden, .skip, [aria-hidden], script, option')) continue;
     const behind = [];
     for (let one = element; one; one = one.parentElement) {
       behind.unshift(getComputedStyle(one).backgroundColor);

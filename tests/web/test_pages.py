@@ -343,6 +343,20 @@ class TestInstance:
         assert "Queue paused" in visitor.get(f"/instances/{parked}").text
         assert "its queue is paused" in visitor.get("/instances?status=runnable").text
 
+    def test_a_way_is_gone_once_it_is_left(self, visitor, durable, parked):
+        """Who waits on a way, paused or not, has not gone it yet; nor does a rewind go one."""
+        durable.pause(parked)
+        assert "1 ×" not in labels(image(visitor.get(f"/instances/{parked}")))
+        durable.resume(parked)
+        durable.rewind(parked, to="ship")
+        drain(durable)
+
+        assert labels(image(visitor.get(f"/instances/{parked}"))) == [
+            "paid",
+            "children web.Parcel",
+            "1 ×",  # from ship, done
+        ]
+
     def test_the_ways_it_went(self, visitor, durable):
         """The picture of its machine says how often it went each way, and where it stands."""
         id = durable.insert(Order(note="family"))
