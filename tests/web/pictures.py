@@ -121,11 +121,9 @@ def shoot(browser: Remote, root: str, ids: dict[str, int]) -> None:
         "instance": f"/instances/{ids['held']}",
         "failed": f"/instances/{ids['failed']}",
         "family": f"/instances/{ids['family']}",
-        "paused": f"/instances/{ids['waiting']}",
         "machine": "/machines?name=Checkout",
         "limits": "/limits",
         "schedules": "/schedules",
-        "workers": "/nodes",
         "cancel": f"/do/instances/cancel?target={ids['waiting']}",
     }
     shots = [
@@ -135,7 +133,6 @@ def shoot(browser: Remote, root: str, ids: dict[str, int]) -> None:
         ("overview-narrow", "/", PHONE, "light"),
         ("instances-narrow", "/instances", PHONE, "dark"),
         ("instance-narrow", pages["instance"], PHONE, "light"),
-        ("limits-narrow", "/limits", PHONE, "light"),
         ("schedules-narrow", "/schedules", PHONE, "dark"),
     ]
     for name, path, size, scheme in shots:
