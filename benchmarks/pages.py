@@ -17,7 +17,8 @@ import gendurable as gd
 from gendurable.testing.databases import database, running_server
 from gendurable.web import dashboard
 
-#: What is opened: the longest lists, a rare row that is searched for, one with a large family.
+#: What is opened: the longest lists, a rare row that is searched for, one with a large family, a
+#: long history and a full inbox, and all that is counted.
 PAGES = (
     "/",
     "/instances",
@@ -29,8 +30,14 @@ PAGES = (
     "/instances?status=done&step=nowhere",
     "/instances?key=key:9",
     "/instances?find=key:15",
+    "/instances?status=paused",
+    "/instances?status=key",
     "/instances?parent=7",
     "/instances/7",
+    "/machines?name=Crowd",
+    "/nodes",
+    "/limits",
+    "/schedules",
 )
 
 #: As in a table that has been in use for a while: most are done, some of everything is there.
@@ -48,17 +55,18 @@ FIRST = """INSERT INTO gendurable.instances (fsm, step, state)
 
 CROWD = """INSERT INTO gendurable.instances (
         fsm, step, state, queue, priority, status, awaits,
-        eligible_at, ended_from,
+        eligible_at, paused_at, ended_from,
         concurrency_key, rate_limit, blocked,
         parent_id, parent_round, children_pending,
         locked_by, lease_expires_at,
         updated_at, correlation_key, correlation_scope)
     SELECT 'Crowd', 'step' || n % 7, '{}', 'queue' || n % 5, n % 3, kind::gendurable.status,
         CASE WHEN kind = 'awaiting_signal' THEN '{go}'::text[] END,
-        statement_timestamp() - (n % 1000) * interval '1 s',
+        statement_timestamp() - (n % 1000 - 200) * interval '1 s',
+        CASE WHEN n % 1000 IN (103, 206) THEN statement_timestamp() END,
         CASE WHEN kind IN ('failed', 'cancelled') THEN 'executing'::gendurable.status END,
-        CASE WHEN n % 100 = 15 THEN 'key' || n % 3 END,
-        CASE WHEN n % 100 = 35 THEN 'rate' END,
+        CASE WHEN n % 100 = 15 THEN 'gate:' || n / 100 % 5000 END,
+        CASE WHEN n % 100 = 35 THEN 'rate:' || n / 100 % 5000 END,
         CASE n % 100 WHEN 15 THEN 'key' WHEN 35 THEN 'rate' WHEN 55 THEN 'unknown' END,
         CASE WHEN n % 50 = 7 THEN 7 END,
         CASE WHEN n % 50 = 7 THEN 1 END,
@@ -68,13 +76,60 @@ CROWD = """INSERT INTO gendurable.instances (
         statement_timestamp() - ({rows} - n) * interval '10 ms', 'key:' || n, 'live'
     FROM generate_series(10, {rows}) n, LATERAL (SELECT {kinds} AS kind) kinds"""
 
+#: What else pages show: long histories and inboxes, limits with busy keys, schedules, workers.
+REST = (
+    # What ended in the last minutes, 100 rows a second.
+    """UPDATE gendurable.instances
+        SET updated_at = statement_timestamp() - ({rows} - id) * interval '10 ms'
+        WHERE id > {rows} - 100000 AND status IN ('done', 'failed', 'cancelled')""",
+    """UPDATE gendurable.instances SET status = 'awaiting_children', round = 1,
+        children_pending = {rows} / 100 WHERE id = 7""",
+    """INSERT INTO gendurable.transitions (instance_id, kind, step, attempt, visit)
+        SELECT CASE WHEN n % 100 = 0 THEN 7 ELSE 10 + n % 1000000 END,
+            'next', 'step' || n % 7, 0, n
+        FROM generate_series(1, {rows} / 5) n""",
+    """INSERT INTO gendurable.signals (target_id, name, payload)
+        SELECT CASE WHEN n % 10 = 0 THEN 7 ELSE 10 + n % 1000 END, 'go', '{"n": 1}'
+        FROM generate_series(1, {rows} / 50) n""",
+    """INSERT INTO gendurable.limits (kind, name, source, amount, per_us, burst) VALUES
+        ('key', 'gate', 'binding', 2, NULL, NULL), ('rate', 'rate', 'binding', 60, 60000000, 60)""",
+    """INSERT INTO gendurable.buckets (key, level, per_us, at, head_at, amount, burst)
+        SELECT 'rate:' || n, 0, 60000000, statement_timestamp(),
+            statement_timestamp() + interval '1 min', 60, 60 FROM generate_series(0, 4999) n""",
+    """INSERT INTO gendurable.schedules (name, cron, timezone, missed, overlap, spec)
+        SELECT 'nightly' || n, '0 3 * * *', 'UTC', 'latest', 'skip', '{}'
+        FROM generate_series(1, 40) n""",
+    """INSERT INTO gendurable.nodes (name, queues, machines)
+        SELECT 'w' || n, '{queue1,queue2}', '[["Crowd", 1, "step1"]]'
+        FROM generate_series(1, 40) n""",
+    "INSERT INTO gendurable.pauses (queue) VALUES ('queue4')",
+    "VACUUM ANALYZE",
+)
+
+
+class Crowd(gd.FSM, queue="queue3"):
+    """The machine of most instances."""
+
+    @gd.step(initial=True)
+    def step1(self, ctx: gd.Context) -> gd.Outcome:
+        """Go on."""
+        return gd.Next(self.step2)
+
+    @gd.step
+    def step2(self, ctx: gd.Context) -> gd.Outcome:
+        """End."""
+        return gd.Done()
+
+
+class First(Crowd):
+    """The machine of the parents."""
+
 
 def fill(conn: Connection, rows: int) -> None:
-    """Insert so many instances of all kinds."""
+    """Insert so many instances of all kinds, and what belongs to them."""
     conn.exec_driver_sql(FIRST)
-    text = CROWD.replace("{kinds}", KINDS).replace("{rows}", str(rows))
-    conn.exec_driver_sql(text.replace("%", "%%"))
-    conn.exec_driver_sql("VACUUM ANALYZE gendurable.instances")
+    for statement in (CROWD.replace("{kinds}", KINDS), *REST):
+        conn.exec_driver_sql(statement.replace("{rows}", str(rows)).replace("%", "%%"))
 
 
 def open_page(app: Any, path: str) -> float:

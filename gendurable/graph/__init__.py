@@ -4,10 +4,22 @@
 Mermaid diagram or as an SVG picture.
 """
 
-from gendurable.graph.drawing import STYLE, svg
+from gendurable.graph.drawing import DONE, FAILED, STYLE, svg
 from gendurable.graph.nouns import Edge, Graph, Node, Problem
 from gendurable.graph.reading import read
 from gendurable.graph.senders import unsent
 from gendurable.graph.writing import mermaid
 
-__all__ = ["STYLE", "Edge", "Graph", "Node", "Problem", "mermaid", "read", "svg", "unsent"]
+__all__ = [
+    "DONE",
+    "FAILED",
+    "STYLE",
+    "Edge",
+    "Graph",
+    "Node",
+    "Problem",
+    "mermaid",
+    "read",
+    "svg",
+    "unsent",
+]

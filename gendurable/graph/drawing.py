@@ -38,8 +38,10 @@ stroke:var(--gd-paper);stroke-width:4px;stroke-linejoin:round}
 """
 
 # Boxes that are no steps; a NUL cannot be part of a step's name.
-_DONE, _FAILED, _ANY = "\0done", "\0failed", "\0any"
-_WORDS: Final = {_DONE: "done", _FAILED: "failed", _ANY: "any step that raises"}
+DONE: Final = "\0done"
+FAILED: Final = "\0failed"
+_ANY: Final = "\0any"
+_WORDS: Final = {DONE: "done", FAILED: "failed", _ANY: "any step that raises"}
 _MARGIN, _LOOP, _ROW = 14.0, 26.0, 15.0
 
 
@@ -57,7 +59,8 @@ def svg(
         graph: what ``read`` has found.
         highlight: the step to mark as the present one.
         counts: how many instances stand at each step.
-        edge_counts: how often each (source, target) was gone.
+        edge_counts: how often each (source, target) was gone; ``DONE`` and ``FAILED`` are targets,
+            too.
         style: False leaves out ``STYLE``, for a page that has it already.
     """
     return (
@@ -121,7 +124,7 @@ class _Drawing:
         kinds = ["gd-box"]
         kinds += ["gd-here"] if name == self._highlight else []
         kinds += ["gd-first"] if name == self._graph.initial else []
-        kinds += [f"gd-{_WORDS[name]}"] if name in (_DONE, _FAILED) else []
+        kinds += [f"gd-{_WORDS[name]}"] if name in (DONE, FAILED) else []
         kinds += ["gd-soft"] if name in _WORDS else []
         wide = self._wide(name)
         x, y = spot.x - wide / 2, spot.y - spot.height / 2
@@ -164,7 +167,7 @@ def _ends(edge: Edge) -> Pair:
     """Return the boxes that an edge joins."""
     source = _ANY if edge.source is None else edge.source
     if edge.kind in ("done", "stop"):
-        return source, _DONE if edge.kind == "done" else _FAILED
+        return source, DONE if edge.kind == "done" else FAILED
     return source, source if edge.target is None else edge.target
 
 

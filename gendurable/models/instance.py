@@ -242,6 +242,13 @@ class Instance(Base):
                 " THEN true ELSE false END"
             ),
         ),
+        # queries.browse, queries.overview: what hands have paused, queue by queue
+        Index(
+            "instances_paused",
+            "queue",
+            "id",
+            postgresql_where=text(f"paused_at IS NOT NULL AND {LIVE_SQL}"),
+        ),
         # queries.retention.SWEEP
         Index(
             "instances_ended",

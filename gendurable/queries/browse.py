@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
     Connection,
     DateTime,
@@ -29,7 +28,15 @@ from sqlalchemy import (
 )
 
 from gendurable.lifecycle import Status
-from gendurable.queries.parts import CLAIMABLE, EXECUTING, IS_PARKED, RUNNABLE, instances, literal
+from gendurable.queries.parts import (
+    CLAIMABLE,
+    EXECUTING,
+    IS_LIVE,
+    IS_PARKED,
+    instances,
+    literal,
+    waits,
+)
 from gendurable.queries.statement import Database, Statement
 
 #: How many rows a page looks at, at most, to find those that it shows.
@@ -97,7 +104,6 @@ class Walk:
 
 def _filters(row: Any) -> list[ColumnElement[bool]]:
     """What is asked for beside the walk; a filter that is null lets everything through."""
-    paused = bindparam("only_paused", type_=Boolean)
     return [
         or_(_text("by_fsm").is_(None), row.fsm == _text("by_fsm")),
         or_(_text("by_queue").is_(None), row.queue == _text("by_queue")),
@@ -109,7 +115,6 @@ def _filters(row: Any) -> list[ColumnElement[bool]]:
             _text("by_step").is_(None),
             func.strpos(func.lower(row.step), func.lower(_text("by_step"))) > literal_column("0"),
         ),
-        or_(~paused, row.paused_at.isnot(None)),
     ]
 
 
@@ -127,18 +132,16 @@ def _parked(status: Status) -> list[Walk]:
     ]
 
 
+_PAUSED = and_(_i.paused_at.isnot(None), IS_LIVE)
+
+
 def _ended(status: Status) -> Walk:
     return Walk(status.value, _i.status == literal(status), (_i.updated_at, _i.id), _END, True)
 
 
 def _blocked(why: str, *first: Any) -> Walk:
-    where = and_(
-        _i.status == RUNNABLE,
-        _i.blocked == literal_column(f"'{why}'"),
-        _i.paused_at.is_(None),
-    )
     order = (*first, _i.queue, _i.priority, _i.eligible_at, _i.id)
-    return Walk(why, where, order, ("", "", *_FIRST))
+    return Walk(why, waits(why), order, ("", "", *_FIRST))
 
 
 _ASIDE = and_(_i.blocked.isnot(None), _i.blocked.op("IN")(literal_column("('unknown', 'invalid')")))
@@ -160,6 +163,8 @@ WALKS: Mapping[str, Walk] = {
         _ended(Status.DONE),
         _ended(Status.FAILED),
         _ended(Status.CANCELLED),
+        Walk("paused", _PAUSED, (_i.queue, _i.id), ("", 0)),
+        Walk("paused_in", and_(_PAUSED, _one_queue), (_i.id,), (0,)),
         _blocked("key", _i.concurrency_key),
         _blocked("rate", _i.rate_limit),
         Walk(
@@ -178,16 +183,13 @@ WALKS: Mapping[str, Walk] = {
 }
 
 #: Every filter, none of which is asked for.
-NO_FILTERS: Mapping[str, Any] = {
-    **dict.fromkeys(("by_fsm", "by_queue", "by_key", "by_step")),
-    "only_paused": False,
-}
+NO_FILTERS: Mapping[str, Any] = dict.fromkeys(("by_fsm", "by_queue", "by_key", "by_step"))
 
 #: A page of a walk: the matching rows among the next WINDOW ones.
 #:
 #: Index   the one that the walk follows: instances_pkey, instances_claim, instances_lease,
-#:         instances_parked, instances_ended, instances_wait, instances_rate, instances_aside,
-#:         instances_parent
+#:         instances_parked, instances_paused, instances_ended, instances_wait, instances_rate,
+#:         instances_aside, instances_parent
 #: Locks   none
 #: Race    a row that moves between two pages may be seen twice, or not at all
 #: Why     the limits stand in the text, so that a generic plan knows how few rows are read

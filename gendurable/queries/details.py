@@ -131,6 +131,7 @@ CHILDREN = Statement(
 _some = (
     select(_i.status)
     .where(_i.parent_id == _target)
+    .order_by(_i.id)
     .limit(literal_column(str(MANY)))
     .subquery("some")
 )

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
+    CTE,
     ColumnElement,
     Connection,
     Text,
     and_,
-    bindparam,
-    extract,
     func,
     literal_column,
     select,
@@ -21,152 +19,190 @@ from sqlalchemy import (
     union_all,
 )
 
-from gendurable.lifecycle import Status
 from gendurable.models import Node
 from gendurable.queries.parts import (
     CLAIMABLE,
     EXECUTING,
+    IS_LIVE,
     IS_PARKED,
     NOW,
-    RUNNABLE,
     instances,
-    literal,
+    pauses,
+    waits,
 )
 from gendurable.queries.statement import Database, Statement
 
-#: No count goes further than this; what reaches it is shown as "10,000+".
-CAP = 10_000
-#: Throughput is taken from what ended in this many seconds.
-RECENT = 300
-#: ... in slices of this many seconds.
-SLICE = 10
-
-_cap: ColumnElement[int] = literal_column(str(CAP))
+#: How far a group of rows is counted: the fewer there are, the farther.
+CAPS = (10_000, 1_000, 100)
+#: How many rows are counted in all, at most.
+BUDGET = 400_000
+#: How many rows that execute are counted, or wait for all keys, or for all tokens.
+CAP = CAPS[0]
+#: Of what is set aside no more than this is counted: for its queue each row is read.
+FEW = 1_000
+#: How many groups are looked at.
+_GROUPS: ColumnElement[int] = literal_column("500")
 _one: ColumnElement[int] = literal_column("1")
 _i = instances.c
+_PAUSED = and_(_i.paused_at.isnot(None), IS_LIVE)
 
 
-def _capped(*where: Any) -> Any:
-    """Count rows, but no more than CAP."""
-    return select(_one.label("one")).where(*where).limit(_cap)
+def _groups(name: str, where: Any, *columns: Any) -> CTE:
+    """A loose index scan: the values of *columns* that there are, with a descent for each."""
+    first = select(*columns).where(where).order_by(*columns).limit(_one)
+    found = select(first.subquery("first")).cte(name, recursive=True)
+    following = (
+        select(*columns)
+        .where(where, tuple_(*columns) > tuple_(*(found.c[c.name] for c in columns)))
+        .order_by(*columns)
+        .limit(_one)
+        .correlate(found)
+        .lateral("following")
+    )
+    return found.union_all(select(*following.c).select_from(found.join(following, true())))
 
 
-# A loose index scan over (queue, priority), the lanes in which work waits.
-_first = select(_i.queue, _i.priority).where(CLAIMABLE).order_by(_i.queue, _i.priority).limit(_one)
-_lanes = select(_first.subquery("first")).cte("lanes", recursive=True)
-_following = (
-    select(_i.queue, _i.priority)
-    .where(CLAIMABLE, tuple_(_i.queue, _i.priority) > tuple_(_lanes.c.queue, _lanes.c.priority))
-    .order_by(_i.queue, _i.priority)
-    .limit(_one)
-    .correlate(_lanes)
-    .lateral("following")
+def _count(groups: CTE, name: str, cap: int, along: Any, *where: Any) -> Any:
+    """Count the rows of each group; the order names the index, whatever share they have."""
+    mine = (_i[c.name] == c for c in groups.c)
+    rows = (
+        select(_one.label("one"))
+        .where(*where, *mine)
+        .order_by(along)
+        .limit(literal_column(str(cap)))
+        .correlate(groups)
+        .subquery(f"{name}_rows")
+    )
+    return select(func.count().label(name)).select_from(rows).lateral(name)
+
+
+_lanes = _groups("lanes", CLAIMABLE, _i.queue, _i.priority)
+_places = _groups("places", IS_PARKED, _i.status, _i.queue)
+_held = _groups("held", _PAUSED, _i.queue)
+
+
+def _how_many(groups: CTE) -> Any:
+    rows = select(_one.label("one")).select_from(groups).limit(_GROUPS)
+    return select(func.count()).select_from(rows.subquery(f"{groups.name}_rows")).scalar_subquery()
+
+
+#: How many groups there are: what can start by queue and priority, parked rows by status and queue,
+#: paused ones by queue.
+#:
+#: Index   instances_claim, instances_parked, instances_paused: a descent a group
+#: Locks   none
+#: Race    a snapshot
+#: Why     how far each can be counted
+GROUPS = Statement(
+    "overview.groups",
+    select(
+        _how_many(_lanes).label("lanes"),
+        _how_many(_places).label("places"),
+        _how_many(_held).label("held"),
+    ),
 )
-_lanes = _lanes.union_all(
-    select(_following.c.queue, _following.c.priority).select_from(_lanes.join(_following, true()))
-)
-_in_lane = and_(CLAIMABLE, _i.queue == _lanes.c.queue, _i.priority == _lanes.c.priority)
-_due = (
-    select(func.count().label("due"))
-    .select_from(_capped(_in_lane, _i.eligible_at <= NOW).correlate(_lanes).subquery("due_rows"))
-    .lateral("due")
-)
-_later = (
-    select(func.count().label("later"))
-    .select_from(_capped(_in_lane, _i.eligible_at > NOW).correlate(_lanes).subquery("later_rows"))
-    .lateral("later")
-)
-_oldest = (
-    select(_i.eligible_at.label("oldest"))
-    .where(_in_lane)
-    .order_by(_i.eligible_at)
-    .limit(_one)
-    .correlate(_lanes)
-    .lateral("oldest")
-)
+
+
+def _lanes_up_to(cap: int) -> Statement:
+    due = _count(_lanes, "due", cap, _i.eligible_at, CLAIMABLE, _i.eligible_at <= NOW)
+    later = _count(_lanes, "later", cap, _i.eligible_at, CLAIMABLE, _i.eligible_at > NOW)
+    oldest = (
+        select(_i.eligible_at.label("oldest"))
+        .where(CLAIMABLE, _i.queue == _lanes.c.queue, _i.priority == _lanes.c.priority)
+        .order_by(_i.eligible_at)
+        .limit(_one)
+        .correlate(_lanes)
+        .lateral("oldest")
+    )
+    return Statement(
+        f"overview.lanes_{cap}",
+        select(_lanes.c.queue, _lanes.c.priority, due.c.due, later.c.later, oldest.c.oldest)
+        .select_from(_lanes.join(due, true()).join(later, true()).join(oldest, true()))
+        .limit(_GROUPS),
+    )
+
+
+def _counts(name: str, groups: CTE, where: Any, cap: int) -> Statement:
+    number = _count(groups, "number", cap, _i.id, where)
+    return Statement(
+        f"overview.{name}_{cap}",
+        select(*groups.c, number.c.number.label("count"))
+        .select_from(groups.join(number, true()))
+        .limit(_GROUPS),
+    )
+
 
 #: Each queue and priority with work: how much is due, how much comes later, since when the first.
 #:
-#: Index   instances_claim: one descent a lane, then at most CAP entries of each kind
+#: Index   instances_claim, index only: one descent a lane, then at most a cap of each kind
 #: Locks   none
 #: Race    a snapshot
-#: Why     no count over the table: the cost is that of 500 lanes at most
-LANES = Statement(
-    "overview.lanes",
-    select(_lanes.c.queue, _lanes.c.priority, _due.c.due, _later.c.later, _oldest.c.oldest)
-    .select_from(_lanes.join(_due, true()).join(_later, true()).join(_oldest, true()))
-    .limit(literal_column("500")),
-)
+#: Why     no count over the table: the cost is that of 500 lanes, and of BUDGET rows, at most
+LANES = {cap: _lanes_up_to(cap) for cap in CAPS}
+
+#: How many rows of each queue are parked, on signals and on children.
+#:
+#: Index   instances_parked, index only: one descent a queue, then at most a cap
+#: Locks   none
+#: Race    a snapshot
+#: Why     parked rows may be many, and stay for years
+PARKED_ROWS = {cap: _counts("parked", _places, IS_PARKED, cap) for cap in CAPS}
+
+#: How many live rows of each queue are paused, each by itself.
+#:
+#: Index   instances_paused, index only: one descent a queue, then at most a cap
+#: Locks   none
+#: Race    a snapshot
+#: Why     they are not in the index that claims use, so LANES does not see them
+PAUSED_ROWS = {cap: _counts("paused", _held, _PAUSED, cap) for cap in CAPS}
 
 
-def _by_queue(name: str, *where: Any) -> Any:
-    rows = select(_i.queue).where(*where).limit(_cap).subquery(name)
+def _by_queue(name: str, most: int, along: Any, *where: Any) -> Any:
+    sample = select(_i.queue).where(*where).order_by(along).limit(literal_column(str(most)))
+    rows = sample.subquery(name)
     return select(
         literal_column(f"'{name}'", Text).label("what"), rows.c.queue, func.count().label("count")
     ).group_by(rows.c.queue)
 
 
-def _blocked(why: str) -> Any:
-    return _by_queue(
-        why,
-        _i.status == RUNNABLE,
-        _i.blocked == literal_column(f"'{why}'"),
-        _i.paused_at.is_(None),
-    )
-
-
 #: How many runnable rows of each queue wait for a key, for tokens, or are set aside.
 #:
-#: Index   instances_wait, instances_rate, instances_aside: at most CAP entries of each
+#: Index   instances_wait and instances_rate, index only: at most CAP entries of each;
+#:         instances_aside: at most FEW
 #: Locks   none
 #: Race    a snapshot
 #: Why     they are not in the index that claims use, so LANES does not see them
 BLOCKED = Statement(
     "overview.blocked",
     union_all(
-        _blocked("key"),
-        _blocked("rate"),
-        _by_queue("aside", _i.blocked.op("IN")(literal_column("('unknown', 'invalid')"))),
+        _by_queue("key", CAP, _i.concurrency_key, waits("key")),
+        _by_queue("rate", CAP, _i.rate_limit, waits("rate")),
+        _by_queue(
+            "aside", FEW, _i.blocked, _i.blocked.op("IN")(literal_column("('unknown', 'invalid')"))
+        ),
     ),
 )
 
-_of = {status: _i.status == literal(status) for status in Status}
-_where = (_i.status, _i.queue)
-_first = select(*_where).where(IS_PARKED).order_by(*_where).limit(_one)
-_places = select(_first.subquery("first")).cte("places", recursive=True)
-_following = (
-    select(*_where)
-    .where(IS_PARKED, tuple_(*_where) > tuple_(_places.c.status, _places.c.queue))
-    .order_by(*_where)
-    .limit(_one)
-    .correlate(_places)
-    .lateral("following")
-)
-_places = _places.union_all(
-    select(_following.c.status, _following.c.queue).select_from(_places.join(_following, true()))
-)
-_rows = _capped(IS_PARKED, _i.status == _places.c.status, _i.queue == _places.c.queue)
-_number = (
-    select(func.count().label("count"))
-    .select_from(_rows.correlate(_places).subquery("rows"))
-    .lateral("number")
-)
-
-#: How many rows of each queue are parked, on signals and on children.
+#: The queues that are paused, since when, by whom and why.
 #:
-#: Index   instances_parked: one descent a queue, then at most CAP entries
+#: Index   pauses_open
 #: Locks   none
 #: Race    a snapshot
-#: Why     parked rows may be many, and stay for years
-PARKED_ROWS = Statement(
-    "overview.parked",
-    select(_places.c.status, _places.c.queue, _number.c.count)
-    .select_from(_places.join(_number, true()))
-    .limit(literal_column("500")),
+#: Why     nothing of them starts, whatever else the page shows
+HELD_QUEUES = Statement(
+    "overview.held_queues",
+    select(pauses.c.queue, pauses.c.paused_at, pauses.c.paused_by, pauses.c.pause_reason)
+    .where(pauses.c.resumed_at.is_(None))
+    .order_by(pauses.c.queue)
+    .limit(_GROUPS),
 )
 
 _running = (
-    select(_i.queue, _i.locked_by).where(_i.status == EXECUTING).limit(_cap).subquery("running")
+    select(_i.queue, _i.locked_by)
+    .where(_i.status == EXECUTING)
+    .order_by(_i.lease_expires_at)
+    .limit(literal_column(str(CAP)))
+    .subquery("running")
 )
 
 #: What executes now: where, and on which worker.
@@ -182,41 +218,6 @@ RUNNING = Statement(
     ),
 )
 
-
-def _recent(status: Status) -> Any:
-    return (
-        select(_i.queue, _i.status, _i.updated_at)
-        .where(
-            _of[status],
-            _i.updated_at > NOW - literal_column(f"interval '{RECENT} seconds'"),
-        )
-        .order_by(_i.updated_at.desc(), _i.id.desc())
-        .limit(_cap)
-        .subquery(f"lately_{status.value}")
-    )
-
-
-_lately = union_all(
-    *(select(_recent(one)) for one in (Status.DONE, Status.FAILED, Status.CANCELLED))
-).subquery("lately")
-_slice = func.floor(extract("epoch", NOW - _lately.c.updated_at) / literal_column(str(SLICE)))
-
-#: What ended lately in each queue, in slices of time; slice 0 is the present one.
-#:
-#: Index   instances_ended, backwards, at most CAP rows of each status
-#: Locks   none
-#: Race    a snapshot
-#: Why     a rate needs no more than the latest rows, however many have ended before
-ENDED = Statement(
-    "overview.ended",
-    select(
-        _lately.c.queue,
-        _lately.c.status,
-        _slice.cast(BigInteger).label("slice"),
-        func.count().label("count"),
-    ).group_by(_lately.c.queue, _lately.c.status, _slice.cast(BigInteger)),
-)
-
 #: The workers, whether they live, and the time in the database.
 #:
 #: Index   none: a row a worker
@@ -227,7 +228,7 @@ NODES = Statement(
     "overview.nodes",
     select(Node.name, Node.queues, Node.machines, Node.started_at, Node.beat_at)
     .order_by(Node.name)
-    .limit(literal_column("500")),
+    .limit(_GROUPS),
 )
 
 #: What time it is.
@@ -239,36 +240,11 @@ NODES = Statement(
 CLOCK = Statement("overview.clock", select(NOW.label("now")))
 
 
-def _sample(name: str, *where: Any) -> Any:
-    return select(_i.fsm, _i.step, _i.status).where(*where).limit(_cap).subquery(name)
+def fit(groups: int) -> int:
+    """Return how far each of so many groups can be counted."""
+    return next((cap for cap in CAPS if cap * groups <= BUDGET), CAPS[-1])
 
 
-_live = union_all(
-    *(
-        select(one)
-        for one in (
-            _sample("waiting", CLAIMABLE),
-            _sample("executing", _i.status == EXECUTING),
-            _sample("on_signals", IS_PARKED, _of[Status.AWAITING_SIGNAL]),
-            _sample("on_children", IS_PARKED, _of[Status.AWAITING_CHILDREN]),
-        )
-    )
-).subquery("live")
-
-#: How many live rows of a machine stand at each of its steps, among CAP of each status.
-#:
-#: Index   instances_claim, instances_lease, instances_parked
-#: Locks   none
-#: Race    a snapshot
-#: Why     numbers for the picture of a machine; no index holds machines and steps
-STANDING = Statement(
-    "overview.standing",
-    select(_live.c.step, func.count().label("count"))
-    .where(_live.c.fsm == bindparam("machine", type_=Text))
-    .group_by(_live.c.step),
-)
-
-
-def read(conn: Connection, db: Database, statement: Statement, **values: Any) -> Sequence[Any]:
+def read(conn: Connection, db: Database, statement: Statement) -> Sequence[Any]:
     """Return what *statement*, one of this module, finds."""
-    return db.rows(conn, statement, values)
+    return db.rows(conn, statement, {})

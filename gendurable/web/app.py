@@ -17,7 +17,7 @@ from werkzeug.wrappers import Request, Response
 
 from gendurable.engine import faults
 from gendurable.errors import ConfigError, SchemaError
-from gendurable.web import actions, display, instances, pages
+from gendurable.web import actions, display, instances, listings, pages
 from gendurable.web.guard import FIELD, HEADERS, Tokens, refuse_other_sites, refuse_strangers
 from gendurable.web.page import Page
 
@@ -41,8 +41,8 @@ ROUTES: dict[str, View] = {
     "/instances/<int:id>": instances.one,
     "/machines": pages.machines,
     "/nodes": pages.nodes,
-    "/limits": pages.limits,
-    "/schedules": pages.schedules,
+    "/limits": listings.limits,
+    "/schedules": listings.schedules,
     "/do/<kind>/<action>": actions.carry_out,
 }
 
@@ -233,7 +233,7 @@ def _templates() -> Environment:
         when=display.when,
         standing=display.standing,
         sentence=display.sentence,
-        value=display.value,
+        allowance=display.allowance,
         curve=display.curve,
         statuses=display.STATUSES,
     )

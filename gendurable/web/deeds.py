@@ -14,36 +14,104 @@ if TYPE_CHECKING:
 
 #: What a form has brought: texts, stripped, None where nothing was filled in.
 Filled: TypeAlias = Mapping[str, str | None]
-#: Does it: to the target, as filled in, in the name of somebody.
+#: Does it: to the target, as filled in, in the name of somebody. It may return an instance to see.
 Do: TypeAlias = "Callable[[Durable, Any, Filled, str], object]"
 
 
-def cancel(durable: Durable, id: Any, filled: Filled, by: str) -> object:
+def cancel(durable: Durable, id: int, filled: Filled, by: str) -> None:
     """End an instance, with its descendants if that was ticked."""
-    cascade = filled.get("cascade") is not None
-    return durable.cancel(id, filled["reason"] or "", cascade, by=by)
+    durable.cancel(id, filled["reason"] or "", filled["cascade"] is not None, by=by)
 
 
-def signal(durable: Durable, id: Any, filled: Filled, by: str) -> object:
-    """Put a signal into its inbox."""
-    body = filled.get("payload")
+def retry(durable: Durable, id: int, filled: Filled, by: str) -> None:
+    """Put an instance back where it ended."""
+    durable.retry(id, by=by, reason=filled["reason"])
+
+
+def signal(durable: Durable, id: int, filled: Filled, by: str) -> None:
+    """Put a signal into an inbox."""
+    body = filled["payload"]
     try:
         payload = None if body is None else json.loads(body)
     except ValueError as error:
         raise InvalidInput(f"the payload is no JSON: {error}") from error
-    return durable.signal(id, filled["name"] or "", payload, dedup_key=filled.get("dedup_key"))
+    durable.signal(id, filled["name"] or "", payload, dedup_key=filled["dedup_key"])
 
 
-def reschedule(durable: Durable, id: Any, filled: Filled, by: str) -> object:
+def pause(durable: Durable, id: int, filled: Filled, by: str) -> None:
+    """Hold an instance."""
+    durable.pause(id, by=by, reason=filled["reason"])
+
+
+def resume(durable: Durable, id: int, filled: Filled, by: str) -> None:
+    """Let an instance go on."""
+    durable.resume(id, by=by, reason=filled["reason"])
+
+
+def reschedule(durable: Durable, id: int, filled: Filled, by: str) -> None:
     """Change what was filled in."""
     durable.reschedule(
         id,
-        delay=_number(filled.get("delay"), "delay", float),
-        priority=_number(filled.get("priority"), "priority", int),
-        queue=filled.get("queue"),
+        delay=_number(filled["delay"], "delay", float),
+        priority=_number(filled["priority"], "priority", int),
+        queue=filled["queue"],
         by=by,
     )
-    return None
+
+
+def rewind(durable: Durable, id: int, filled: Filled, by: str) -> None:
+    """Go back to a step, or to an entry of the history."""
+    to = filled["to"] or ""
+    durable.rewind(id, to=int(to) if to.isdecimal() else to, by=by, reason=filled["reason"])
+
+
+def pause_queue(durable: Durable, queue: str, filled: Filled, by: str) -> None:
+    """Hold a queue."""
+    durable.pause(queue=queue, by=by, reason=filled["reason"])
+
+
+def resume_queue(durable: Durable, queue: str, filled: Filled, by: str) -> None:
+    """Let a queue go on."""
+    durable.resume(queue=queue, by=by, reason=filled["reason"])
+
+
+def trigger(durable: Durable, name: str, filled: Filled, by: str) -> int:
+    """Insert an instance of a schedule."""
+    return int(durable.trigger(name))
+
+
+def pause_schedule(durable: Durable, name: str, filled: Filled, by: str) -> None:
+    """Keep a schedule from firing."""
+    durable.pause_schedule(name)
+
+
+def resume_schedule(durable: Durable, name: str, filled: Filled, by: str) -> None:
+    """Let a schedule fire again."""
+    durable.resume_schedule(name)
+
+
+def edit_schedule(durable: Durable, name: str, filled: Filled, by: str) -> None:
+    """Override when a schedule fires; what is empty is as the code declares it."""
+    durable.edit_schedule(name, cron=filled["cron"], timezone=filled["timezone"])
+
+
+def limit_key(durable: Durable, name: str, filled: Filled, by: str) -> None:
+    """Override how many may run at once."""
+    at_once = _number(filled["at_once"], "at once", int)
+    durable.set_limit(name, ConcurrencyLimit(at_once))
+
+
+def limit_rate(durable: Durable, name: str, filled: Filled, by: str) -> None:
+    """Override how many tokens flow."""
+    tokens = _number(filled["allowance"], "tokens", int)
+    per = _number(filled["per"], "seconds", float)
+    burst = _number(filled["burst"], "burst", int)
+    durable.set_limit(name, RateLimit(tokens, per, burst))
+
+
+def reset_limit(durable: Durable, name: str, filled: Filled, by: str) -> None:
+    """Leave a limit to what the code declares."""
+    durable.set_limit(name, None)
 
 
 def _number(text: str | None, name: str, kind: Callable[[str], Any]) -> Any:
@@ -51,54 +119,3 @@ def _number(text: str | None, name: str, kind: Callable[[str], Any]) -> Any:
         return None if text is None else kind(text)
     except ValueError:
         raise InvalidInput(f"{name}={text!r} must be a number") from None
-
-
-def plain(method: str) -> Do:
-    """Call *method* with the target, who and why."""
-
-    def do(durable: Any, id: Any, filled: Filled, by: str) -> object:
-        return getattr(durable, method)(id, by=by, reason=filled.get("reason"))
-
-    return do
-
-
-def rewind(durable: Any, id: Any, filled: Filled, by: str) -> object:
-    """Go back to a step, or to an entry of the history."""
-    to = filled["to"] or ""
-    goal = int(to) if to.isdecimal() else to
-    return durable.rewind(id, to=goal, by=by, reason=filled.get("reason"))
-
-
-def queue(method: str) -> Do:
-    """Call *method* with a queue, who and why."""
-
-    def do(durable: Any, name: Any, filled: Filled, by: str) -> object:
-        return getattr(durable, method)(queue=name, by=by, reason=filled.get("reason"))
-
-    return do
-
-
-def schedule(method: str) -> Do:
-    """Call *method* with the name of a schedule."""
-
-    def do(durable: Any, name: Any, filled: Filled, by: str) -> object:
-        return getattr(durable, method)(name)
-
-    return do
-
-
-def set_limit(durable: Any, name: Any, filled: Filled, by: str) -> object:
-    """Override a limit by the one that was filled in; by none, leave it to the code."""
-    at_once = _number(filled.get("at_once"), "at once", int)
-    allowance = _number(filled.get("allowance"), "tokens", int)
-    if at_once is not None and allowance is not None:
-        raise InvalidInput("a limit is either so many at once, or so many in a time")
-    limit: ConcurrencyLimit | RateLimit | None = None
-    if at_once is not None:
-        limit = ConcurrencyLimit(at_once)
-    elif allowance is not None:
-        per = _number(filled.get("per"), "seconds", float)
-        limit = RateLimit(
-            allowance, 1 if per is None else per, _number(filled.get("burst"), "burst", int)
-        )
-    return durable.set_limit(name, limit)

@@ -74,6 +74,12 @@ def number(value: float, cap: int | None = None) -> str:
     return f"{int(value):,}"
 
 
+def at_least(value: int) -> str:
+    """Write a count that stopped: its first two digits, and a plus."""
+    rest = 10 ** max(len(str(value)) - 2, 0)
+    return f"{value // rest * rest:,}+"
+
+
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|(\btrue\b|\bfalse\b|\bnull\b)|(-?\d[\d.eE+-]*)')
 
 
@@ -149,8 +155,17 @@ def standing(row: Any, now: datetime) -> str:
 def sentence(row: Any, now: datetime) -> Markup:
     """Say how an instance stands, in one sentence, as its columns tell it."""
     step = Markup("<strong>{}</strong>").format(row.step)
-    if row.paused_at is not None and row.status not in _ENDED:
-        return Markup("Paused before {} since {}.").format(step, when(row.paused_at, now))
+    if row.paused_at is None or row.status in _ENDED:
+        return _sentence(row, step, now)
+    paused = Markup("Paused {}").format(when(row.paused_at, now))
+    if row.status == "runnable":
+        return Markup("{}, before {}.").format(paused, step)
+    return Markup("{} {}: nothing of it starts until it is resumed.").format(
+        _sentence(row, step, now), paused
+    )
+
+
+def _sentence(row: Any, step: Markup, now: datetime) -> Markup:
     match row.status:
         case "runnable" if row.blocked is not None:
             return Markup("{} waits {}.").format(step, standing(row, now))
@@ -181,25 +196,14 @@ def _then(goal: Markup, step: Markup, row: Any, now: datetime) -> Markup:
     return Markup("{}; {} it does so anyway.").format(text, when(row.deadline, now))
 
 
-def value(one: Any, now: datetime) -> Markup:
-    """Write whatever a binding lists: a limit, a time, a duration, a list of names."""
-    match one:
-        case None | "":
-            return Markup('<span class="nil">–</span>')
-        case bool():
-            return Markup("yes" if one else "no")
-        case ConcurrencyLimit():
-            return Markup("{} at once").format(number(one.limit))
-        case RateLimit():
-            per = span(one.per)
-            return Markup("{} in {}, bursts of {}").format(number(one.allowance), per, one.burst)
-        case datetime():
-            return when(one, now)
-        case timedelta():
-            return escape(span(one))
-        case list() | tuple():
-            return escape(", ".join(map(str, one)))
-    return escape(str(one))
+def allowance(limit: ConcurrencyLimit | RateLimit) -> str:
+    """Say how much a limit allows."""
+    if isinstance(limit, ConcurrencyLimit):
+        return f"{number(limit.limit)} at once"
+    text = f"{number(limit.allowance)} in {span(limit.per)}"
+    return (
+        text if limit.burst == limit.allowance else f"{text}, bursts of {number(limit.burst or 0)}"
+    )
 
 
 _ENDED = ("done", "failed", "cancelled")

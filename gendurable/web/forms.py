@@ -30,7 +30,6 @@ class Action:
     means: str
     done: str
     do: deeds.Do
-    method: str
     fields: tuple[Field, ...] = ()
     #: The statuses of instances that it makes sense for.
     statuses: frozenset[str] = frozenset()
@@ -50,8 +49,7 @@ _ALL = (
         "It goes back to the step in which it ended, with the state, the signals and whatever it"
         " waited for. Attempts and crashes are counted from 0.",
         "It is back where it ended.",
-        deeds.plain("retry"),
-        "retry",
+        deeds.retry,
         (_REASON,),
         _ENDED_BADLY,
     ),
@@ -62,7 +60,6 @@ _ALL = (
         "The signal is put into its inbox. If it waits for this name, it goes on at once.",
         "The signal is in its inbox, or was there before.",
         deeds.signal,
-        "signal",
         (
             Field("name", "Name", required=True),
             Field("payload", "Payload", "document", "JSON; left empty it is null."),
@@ -77,8 +74,7 @@ _ALL = (
         "A step that runs finishes; then nothing of it starts until it is resumed. Signals are"
         " stored, and deadlines pass meanwhile.",
         "It is paused.",
-        deeds.plain("pause"),
-        "pause",
+        deeds.pause,
         (_REASON,),
         _LIVE,
     ),
@@ -88,8 +84,7 @@ _ALL = (
         "Resume",
         "It goes on where it was paused.",
         "It goes on.",
-        deeds.plain("resume"),
-        "resume",
+        deeds.resume,
         (_REASON,),
         _LIVE,
     ),
@@ -101,7 +96,6 @@ _ALL = (
         " stays as it is.",
         "It is rescheduled.",
         deeds.reschedule,
-        "reschedule",
         (
             Field("delay", "Start in", "number", "Seconds from now; 0 is at once."),
             Field("priority", "Priority", "number", "-32768 to 32767; lower ones start first."),
@@ -117,7 +111,6 @@ _ALL = (
         " is dropped.",
         "It is rewound.",
         deeds.rewind,
-        "rewind",
         (
             Field("to", "To", "choice", "A step, or an entry of its history.", True),
             _REASON,
@@ -132,7 +125,6 @@ _ALL = (
         " are set aside until it is retried.",
         "It is cancelled, or had ended before.",
         deeds.cancel,
-        "cancel",
         (
             Field("reason", "Reason", hint="Kept in the history, with your name.", required=True),
             Field("cascade", "Cancel all its descendants, too", "check"),
@@ -147,8 +139,7 @@ _ALL = (
         "Steps that run finish; then nothing of this queue starts, on any worker, until it is"
         " resumed.",
         "The queue is paused.",
-        deeds.queue("pause"),
-        "pause",
+        deeds.pause_queue,
         (_REASON,),
         grave=True,
     ),
@@ -158,8 +149,7 @@ _ALL = (
         "Resume queue",
         "Workers take from this queue again.",
         "The queue goes on.",
-        deeds.queue("resume"),
-        "resume",
+        deeds.resume_queue,
         (_REASON,),
     ),
     Action(
@@ -168,8 +158,7 @@ _ALL = (
         "Trigger",
         "It is started now, beside its usual times.",
         "It is started.",
-        deeds.schedule("trigger"),
-        "trigger",
+        deeds.trigger,
     ),
     Action(
         "schedules",
@@ -177,8 +166,7 @@ _ALL = (
         "Pause schedule",
         "Nothing is started by it until it is resumed.",
         "The schedule is paused.",
-        deeds.schedule("pause_schedule"),
-        "pause_schedule",
+        deeds.pause_schedule,
         grave=True,
     ),
     Action(
@@ -187,24 +175,51 @@ _ALL = (
         "Resume schedule",
         "It starts again at its next time.",
         "The schedule goes on.",
-        deeds.schedule("resume_schedule"),
-        "resume_schedule",
+        deeds.resume_schedule,
+    ),
+    Action(
+        "schedules",
+        "edit",
+        "Change times",
+        "These times win over those of the code, now and after later deploys. What is left empty"
+        " is as the code declares it.",
+        "The schedule has new times.",
+        deeds.edit_schedule,
+        (
+            Field("cron", "Cron", hint="Minute, hour, day, month, weekday; seconds may precede."),
+            Field("timezone", "Time zone", hint="Such as Europe/Berlin."),
+        ),
     ),
     Action(
         "limits",
-        "set",
-        "Set limit",
-        "It wins over what the code declares, on every worker, until it is removed. To remove it,"
-        " leave all empty. What runs now goes on.",
-        "The limit is set.",
-        deeds.set_limit,
-        "set_limit",
+        "key",
+        "Change limit",
+        "It wins over what the code declares, on every worker, until it is reset. What runs now"
+        " goes on; nothing starts until fewer run than are allowed.",
+        "The limit is changed.",
+        deeds.limit_key,
+        (Field("at_once", "At once", "number", "How many of one key may run.", True),),
+    ),
+    Action(
+        "limits",
+        "rate",
+        "Change limit",
+        "It wins over what the code declares, on every worker, until it is reset.",
+        "The limit is changed.",
+        deeds.limit_rate,
         (
-            Field("at_once", "At once", "number", "How many with one key may run at a time."),
-            Field("allowance", "Or tokens", "number", "How many may start ..."),
-            Field("per", "in seconds", "number", "... within so much time."),
-            Field("burst", "Burst", "number", "How many tokens are saved up; else as many."),
+            Field("allowance", "Tokens", "number", "How many flow in ...", True),
+            Field("per", "Seconds", "number", "... within so much time.", True),
+            Field("burst", "Burst", "number", "How many are saved up; left empty, as many."),
         ),
+    ),
+    Action(
+        "limits",
+        "reset",
+        "Reset limit",
+        "What the code declares holds again, on every worker.",
+        "The limit is as the code declares it.",
+        deeds.reset_limit,
     ),
 )
 

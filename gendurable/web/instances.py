@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
-from gendurable.errors import NoTarget
-from gendurable.queries import browse, details, lookup
+from gendurable.queries import browse, details, lookup, traffic
 from gendurable.queries import overview as counting
 from gendurable.web import pictures
 from gendurable.web.actions import offered
 from gendurable.web.reading import snapshot
-from gendurable.web.tally import standing
+from gendurable.web.tally import held
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -38,13 +37,14 @@ LISTS: Mapping[str, tuple[str, str]] = {
     "key": ("Behind a key", "by key, in the order in which they will start"),
     "rate": ("Out of tokens", "by limit, in the order in which they will start"),
     "aside": ("Set aside", "by machine"),
-    "paused": ("Paused", "the youngest first"),
+    "paused": ("Paused", "by queue, the eldest first"),
 }
 #: The walks that can keep to one queue.
-_BY_QUEUE = frozenset({"runnable", "awaiting_signal", "awaiting_children"})
+_BY_QUEUE = frozenset({"runnable", "awaiting_signal", "awaiting_children", "paused"})
 #: Generations of a family that are shown below an instance, and how many of a generation.
 GENERATIONS = 3
 MOST = 100
+ENDED = frozenset({"done", "failed", "cancelled"})
 
 
 def listing(page: Page) -> Response:
@@ -56,13 +56,14 @@ def listing(page: Page) -> Response:
     if (goal := page.asked("find")) is not None:
         return _find(page, goal)
     walk = _walk(status, wanted["queue"], parent)
-    filters = _filters(wanted, walk, status) | {"parent": parent}
+    filters = _filters(wanted) | {"parent": parent}
     since = _since(walk, page.asked("from"))
     with snapshot(page.durable) as conn:
         now = counting.read(conn, page.durable.db, counting.CLOCK)[0].now
+        queues_held = held(page, conn)
         rows, edge, full = browse.page(conn, page.durable.db, walk, since, filters)
     query = {**wanted, "parent": parent}
-    narrowed = any(wanted[name] for name in ("fsm", "key", "step")) or status == "paused"
+    narrowed = any(wanted[name] for name in ("fsm", "queue", "key", "step"))
     return page.render(
         "instances.html",
         now=now,
@@ -71,7 +72,8 @@ def listing(page: Page) -> Response:
         status=status,
         wanted=wanted,
         parent=parent,
-        narrowed=narrowed or bool(wanted["queue"]),
+        narrowed=narrowed,
+        queues_held=queues_held,
         begins=page.asked("from") is None,
         first=page.url("instances", **query),
         further=edge and page.url("instances", **query, **{"from": _packed(edge)}),
@@ -95,24 +97,24 @@ def one(page: Page, id: int) -> Response:
                 " after a while."
             )
         machine = durable.catalogue.find(row.fsm, row.fsm_version)
-        counts = standing(page, conn, row.fsm)
         values = {
             "inbox": details.inbox(conn, db, id, _number(page.asked("after")) or 0),
             "history": details.history(conn, db, id, before),
             "elders": details.ancestors(conn, db, id),
             "census": details.census(conn, db, id),
             "family": _family(page, conn, id),
+            "held": row.queue in held(page, conn),
+            "why": durable.explain(id, session=conn) if row.status == "runnable" else None,
         }
-    ended = row.status in ("done", "failed", "cancelled")
+        ways = pictures.gone(traffic.own_ways(conn, db, id)) if machine else {}
     return page.render(
         "instance.html",
         row=row,
         now=row.now,
-        ended=ended,
+        ended=row.status in ENDED,
         machine=machine,
-        picture=machine and pictures.picture(machine, at=row.step, counts=counts),
-        counts=counts,
-        why=None if ended else _why(page, id),
+        ways=ways,
+        picture=machine and pictures.picture(machine, at=row.step, ways=ways),
         actions=offered(page, row, machine),
         said=page.said,
         shown=details.SHOWN,
@@ -121,6 +123,12 @@ def one(page: Page, id: int) -> Response:
         is_latest=page.asked("before") is None,
         **values,
     )
+
+
+def place(page: Page, status: str, key: str) -> str:
+    """Return the address of the list of those who wait, from where they wait for *key*."""
+    since = (key, *browse.WALKS[status].start[1:])
+    return page.url("instances", status=status, **{"from": _packed(since)})
 
 
 def _find(page: Page, goal: str) -> Response:
@@ -140,17 +148,16 @@ def _walk(status: str, queue: str | None, parent: int | None) -> Walk:
         return browse.WALKS["children"]
     if status in _BY_QUEUE and queue is not None:
         return browse.WALKS[f"{status}_in"]
-    return browse.WALKS["all" if status in ("", "paused") else status]
+    return browse.WALKS[status or "all"]
 
 
-def _filters(wanted: Mapping[str, str | None], walk: Walk, status: str) -> dict[str, Any]:
+def _filters(wanted: Mapping[str, str | None]) -> dict[str, Any]:
     return {
         "by_fsm": wanted["fsm"],
         "by_queue": wanted["queue"],
         "by_key": wanted["key"],
         "by_step": wanted["step"],
         "in_queue": wanted["queue"],
-        "only_paused": status == "paused",
     }
 
 
@@ -194,15 +201,6 @@ def _family(page: Page, conn: Connection, id: int) -> dict[int, Sequence[Any]]:
         if not generation or seen >= MOST:
             break
     return dict(family)
-
-
-def _why(page: Page, id: int) -> str | None:
-    """Return the sentence that says why an instance does not run now, where one can be had."""
-    explain = getattr(page.durable, "explain", None)
-    try:
-        return None if explain is None else str(explain(id))
-    except NoTarget:  # it has been deleted meanwhile
-        return None
 
 
 def _number(text: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""What a view is given: the request, who makes it, and what the binding can do."""
+"""What a view is given: the request, who makes it, and the binding."""
 
 from __future__ import annotations
 
@@ -45,10 +45,6 @@ class Page:
     def section(self) -> str:
         """The part of the dashboard that this page belongs to."""
         return self.request.path.strip("/").partition("/")[0]
-
-    def has(self, name: str) -> bool:
-        """Whether the binding can do *name*."""
-        return hasattr(self.durable, name)
 
     def url(self, path: str, **query: Any) -> str:
         """Return the address of a page of this dashboard, wherever it is mounted."""

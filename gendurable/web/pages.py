@@ -1,17 +1,13 @@
-"""The pages about everything at once: overview, machines, nodes, limits and schedules."""
+"""The pages about everything at once: overview, machines and workers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from gendurable.queries import browse
-from gendurable.queries import overview as query
+from gendurable.queries import browse, traffic
 from gendurable.web import pictures, tally
 from gendurable.web.reading import snapshot
 
@@ -27,14 +23,16 @@ def overview(page: Page) -> Response:
     """Everything at a glance: the queues, who works on them, and what failed lately."""
     with snapshot(page.durable) as conn:
         now = tally.now(page, conn)
-        workers = tally.workers(page, conn, now)
-        queues = tally.queues(page, conn, workers)
+        running = tally.running(page, conn)
+        workers = tally.workers(page, conn, now, running)
+        queues = tally.queues(page, conn, running, workers)
         failed = browse.WALKS["failed"]
         failures, _, _ = browse.page(conn, page.durable.db, failed, failed.start, browse.NO_FILTERS)
     total = tally.Queue("")
     for queue in queues:
         for name in ("ready", "later", "running", "on_signals", "on_children"):
             total.count(name, getattr(queue, name))
+        total.more |= queue.more
         if queue.oldest is not None and queue.oldest <= now:
             total.oldest = min(total.oldest or queue.oldest, queue.oldest)
     rates = {
@@ -49,8 +47,6 @@ def overview(page: Page) -> Response:
         rates=rates,
         workers=workers,
         failures=failures[:FAILURES],
-        cap=query.CAP,
-        controls=page.may_act and page.has("pause"),
     )
 
 
@@ -58,7 +54,8 @@ def nodes(page: Page) -> Response:
     """The workers: whether they live, what they serve and what they have in hand."""
     with snapshot(page.durable) as conn:
         now = tally.now(page, conn)
-        return page.render("nodes.html", now=now, workers=tally.workers(page, conn, now))
+        workers = tally.workers(page, conn, now, tally.running(page, conn))
+    return page.render("nodes.html", now=now, workers=workers)
 
 
 def machines(page: Page) -> Response:
@@ -73,44 +70,20 @@ def machine(page: Page, name: str) -> Response:
     """One machine: its picture, with how many stand at each step, and its settings."""
     found = _machine(page, name)
     with snapshot(page.durable) as conn:
-        counts = tally.standing(page, conn, found.name)
+        counts, is_all = tally.standing(page, conn, found)
+        ways = pictures.gone(traffic.all_ways(conn, page.durable.db, found.name))
     steps = list(dict.fromkeys(step.name for step in found.steps.values()))
     return page.render(
         "machine.html",
         machine=found,
         steps=steps,
         counts=counts,
-        picture=pictures.picture(found, counts=counts),
+        is_all=is_all,
+        sample=traffic.SAMPLE,
+        entries=traffic.ALL if ways else 0,
+        picture=pictures.picture(found, counts=counts, ways=ways),
         doc=_doc(found.cls),
     )
-
-
-def limits(page: Page) -> Response:
-    """The limits that are in force."""
-    return page.render(
-        "limits.html",
-        now=_clock(page),
-        rows=_listed(page, "limits"),
-        may_set=page.has("set_limit"),
-        said=page.said,
-    )
-
-
-def schedules(page: Page) -> Response:
-    """What is started by the clock."""
-    controls = [name for name in ("trigger", "pause_schedule", "resume_schedule") if page.has(name)]
-    return page.render(
-        "schedules.html",
-        now=_clock(page),
-        rows=_listed(page, "schedules"),
-        controls=controls,
-        said=page.said,
-    )
-
-
-def _clock(page: Page) -> datetime:
-    with snapshot(page.durable) as conn:
-        return tally.now(page, conn)
 
 
 def _machine(page: Page, name: str) -> Machine:
@@ -128,21 +101,3 @@ def _doc(cls: type[Any]) -> str:
     """Return the first paragraph of what a class says about itself, not about its bases."""
     doc = vars(cls).get("__doc__") or ""
     return " ".join(doc.strip().partition("\n\n")[0].split())
-
-
-def _listed(page: Page, name: str) -> list[dict[str, Any]] | None:
-    """Return what the binding lists under *name*, as names and values; None if it cannot."""
-    if not page.has(name):
-        return None
-    listed: Any = getattr(page.durable, name)()
-    if isinstance(listed, Mapping):
-        return [{"name": key, **_described(value)} for key, value in listed.items()]
-    return [_described(one) for one in listed]
-
-
-def _described(one: Any) -> dict[str, Any]:
-    if isinstance(one, Mapping):
-        return dict(one)
-    if is_dataclass(one):
-        return {each.name: getattr(one, each.name) for each in fields(one)}
-    return dict(getattr(one, "_mapping", None) or one._asdict())

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 import gendurable as gd
 from benchmarks.pages import PAGES, fill, open_page
-from gendurable.queries import browse
+from gendurable.queries import browse, overview
 from gendurable.testing.databases import database
 from gendurable.web import dashboard
 from tests.perf.test_plans import VALUES, both, plan
@@ -30,6 +30,8 @@ INDEXES = {
     "done": "instances_ended",
     "failed": "instances_ended",
     "cancelled": "instances_ended",
+    "paused": "instances_paused",
+    "paused_in": "instances_paused",
     "key": "instances_wait",
     "rate": "instances_rate",
     "aside": "instances_aside",
@@ -38,12 +40,19 @@ INDEXES = {
 #: The lists here that are longer than what a page looks at; a shorter one may as well be sorted.
 LONG = {"all", "done"}
 OTHERS = {
-    "overview.lanes": {"instances_claim"},
-    "overview.parked": {"instances_parked"},
+    "overview.groups": {"instances_claim", "instances_parked", "instances_paused"},
+    **{f"overview.lanes_{cap}": {"instances_claim"} for cap in overview.CAPS},
+    **{f"overview.parked_{cap}": {"instances_parked"} for cap in overview.CAPS},
+    **{f"overview.paused_{cap}": {"instances_paused"} for cap in overview.CAPS},
     "overview.running": {"instances_lease"},
-    "overview.ended": {"instances_ended"},
     "overview.blocked": {"instances_wait", "instances_rate", "instances_aside"},
-    "overview.standing": {"instances_claim", "instances_lease", "instances_parked"},
+    "traffic.ended": {"instances_ended"},
+    "traffic.standing": {"instances_claim", "instances_lease", "instances_parked"},
+    "traffic.own_ways": {"transitions_instance", "instances_pkey"},
+    "traffic.all_ways": {"transitions_pkey", "instances_pkey"},
+    "gatekeeping.use": {"instances_slot", "instances_wait", "instances_rate"},
+    "gatekeeping.behind": {"instances_slot", "instances_wait"},
+    "gatekeeping.dry": {"instances_rate", "buckets_pkey"},
     "details.row": {"instances_pkey"},
     "details.inbox": {"signals_target"},
     "details.history": {"transitions_instance"},
@@ -51,12 +60,19 @@ OTHERS = {
     "details.census": {"instances_parent"},
     "details.ancestors": {"instances_pkey"},
 }
+#: Those that touch no row of the table.
+ONLY_INDEXES = {
+    *(f"overview.{name}_{cap}" for name in ("lanes", "parked", "paused") for cap in overview.CAPS),
+    "overview.groups",
+    "gatekeeping.use",
+    "gatekeeping.behind",
+}
 STARTS = {
     f"from_{c.name}": value
     for walk in browse.WALKS.values()
     for c, value in zip(walk.order, walk.start, strict=True)
 }
-FILTERS = {"by_fsm": "Crowd", "by_queue": "", "by_key": "", "by_step": "", "only_paused": False}
+FILTERS = {"by_fsm": "Crowd", "by_queue": "", "by_key": "", "by_step": ""}
 VALUES.update(STARTS | FILTERS | {"machine": "Crowd", "before": 2**62, "in_queue": "queue1"})
 
 
@@ -93,6 +109,18 @@ class TestPlans:
         scanned = [n["Relation Name"] for n in nodes if n["Node Type"] == "Seq Scan"]
         assert "instances" not in scanned
         assert {n["Index Name"] for n in nodes if "Index Name" in n} <= OTHERS[name]
+
+    @both
+    @pytest.mark.parametrize("name", sorted(ONLY_INDEXES))
+    def test_counts_touch_no_row(self, crowd, name, mode):
+        """What is counted up to 10,000 stands in the index: the rows are left where they are."""
+        nodes = plan(crowd, name, mode)
+
+        read = [n["Node Type"] for n in nodes if n.get("Relation Name") == "instances"]
+        assert read
+        assert set(read) == {"Index Only Scan"}
+        for limit in (n for n in nodes if n["Node Type"] == "Limit"):
+            assert "Sort" not in [below["Node Type"] for below in limit["Plans"]]
 
 
 class TestPages:

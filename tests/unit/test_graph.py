@@ -265,12 +265,13 @@ class TestSvg:
             graph.read(Order),
             highlight="pack",
             counts={"start": 1234, "pack": 0},
-            edge_counts={("start", "pack"): 17, ("book", "start"): 3},
+            edge_counts={("start", "pack"): 17, ("book", "start"): 3, ("book", graph.DONE): 5},
         )
         assert text.count('class="gd-box gd-here"') == 1
         assert text.count('class="gd-count"') == 1
         assert ">1,234<" in text
         assert ">17 ×<" in text
+        assert ">5 ×<" in text
         assert ">3 ×<" not in text  # there is no such line
 
     def test_is_at_home_in_any_theme(self):

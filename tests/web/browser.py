@@ -9,10 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 #: Where it is, None if it is not here; ``GENDURABLE_TEST_CHROMIUM`` names another.
 CHROMIUM = os.environ.get("GENDURABLE_TEST_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+
+#: The mark of tests that need it.
+IN_A_BROWSER = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed here"),
+]
 
 #: In a container there is no sandbox to be had, and little shared memory.
 OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]

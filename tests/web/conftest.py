@@ -14,6 +14,7 @@ import gendurable as gd
 from gendurable.machine import isolated
 from gendurable.testing import drain
 from gendurable.web import dashboard
+from tests.web.browser import Remote, chromium
 
 HERE = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost"}
 
@@ -107,6 +108,21 @@ def parked(durable: gd.Durable) -> int:
 
 
 @pytest.fixture
+def fill(engine):
+    """Insert rows by SQL: *number* of them, each with these columns."""
+
+    def fill(number: int, **columns: str) -> None:
+        values = {"fsm": "'web.Order'", "step": "'start'", "state": "'{}'"} | columns
+        with engine.begin() as conn:
+            conn.exec_driver_sql(
+                f"INSERT INTO gendurable.instances ({', '.join(values)})"
+                f" SELECT {', '.join(values.values())} FROM generate_series(1, {number}) n"
+            )
+
+    return fill
+
+
+@pytest.fixture
 def served(durable: gd.Durable) -> Iterator[Callable[..., str]]:
     """Serve a dashboard, or another application, and return its address."""
     servers = []
@@ -121,3 +137,35 @@ def served(durable: gd.Durable) -> Iterator[Callable[..., str]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Remote]:
+    """The system's Chromium, without a window."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """What the page's console has complained of."""
+    return []
+
+
+@pytest.fixture
+def page(browser, errors) -> Iterator[Remote]:
+    """A page of a browser that has been nowhere yet."""
+    context = browser.new_context()
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def root(served) -> str:
+    """Where a dashboard is served to ada, who may act."""
+    return served(authenticate=lambda environ: "ada", actions=True, refresh=0.2)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,12 +17,17 @@ from werkzeug.serving import make_server
 
 from gendurable.testing.databases import database, running_server
 from gendurable.web import dashboard
+from tests.web import office
 from tests.web.browser import Remote, chromium
 from tests.web.scene import Shop, open_shop
 
-FOLDER = Path(__file__).parents[2] / "docs" / "images" / "dashboard"
+FOLDER = Path(
+    os.environ.get("GENDURABLE_PICTURES")
+    or Path(__file__).parents[2] / "docs" / "images" / "dashboard"
+)
 WIDE = {"width": 1280, "height": 860}
 PHONE = {"width": 400, "height": 860}
+WORKERS = ({"checkout": 4, "ship": 4}, {"ship": 2, "mail": 4}, {"books": 1, "payouts": 9})
 #: How long, in seconds, workers and customers are at it before the first picture.
 WARM_UP = 8.0
 
@@ -27,12 +36,13 @@ AGE = """
     UPDATE gendurable.instances SET
         updated_at = statement_timestamp() - interval '290 s' * power(random(), 0.7),
         inserted_at = inserted_at - interval '6 min'
-    WHERE status IN ('done', 'failed')
+    WHERE status IN ('done', 'failed') AND fsm IN ('Checkout', 'Ship', 'PriceSync')
 """
 
 
 def main() -> None:
     """Play the scene, and photograph it."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with (
         running_server() as server,
         database(server, "pictures") as url,
@@ -44,7 +54,7 @@ def main() -> None:
         app = dashboard(durable, authenticate=lambda environ: "ada", actions=True)
         web = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=web.serve_forever, daemon=True).start()
-        with durable.worker(queues={"checkout": 4, "ship": 4}), chromium() as browser:
+        with workers(durable), chromium() as browser:
             customers.start()
             time.sleep(WARM_UP)
             try:
@@ -57,7 +67,8 @@ def main() -> None:
 
 def play(durable: Any, shop: Shop) -> dict[str, int]:
     """Fill the shop with orders in every state; return the ids of instances worth a picture."""
-    with durable.worker(queues={"checkout": 6, "ship": 6}):
+    with workers(durable):
+        office.work(durable)
         for n in range(400):
             shop.sell(paid=n % 9 != 0, **shop.cart())
         failing = shop.sell(mug=1, piano=1)
@@ -72,22 +83,33 @@ def play(durable: Any, shop: Shop) -> dict[str, int]:
             name: conn.scalar(OF_ORDER, {"order": str(order)})
             for name, order in {"held": held, "waiting": waiting, "failing": failing}.items()
         }
-        ids["failed"] = conn.scalar(LATEST_FAILURE)
+        ids["failed"] = conn.scalar(OF_MACHINE, {"machine": "Reconcile"})
+        ids["family"] = conn.scalar(OF_MACHINE, {"machine": "Newsletter"})
     durable.cancel(ids["failing"], "the customer called", by="grace")
+    durable.pause(ids["waiting"], by="ada", reason="the customer moves house")
     return ids
 
 
 OF_ORDER = text(
     "SELECT id FROM gendurable.instances WHERE fsm = 'Checkout' AND state ->> 'order_id' = :order"
 )
-LATEST_FAILURE = text("SELECT max(id) FROM gendurable.instances WHERE status = 'failed'")
+OF_MACHINE = text("SELECT min(id) FROM gendurable.instances WHERE fsm = :machine")
+
+
+@contextmanager
+def workers(durable: Any) -> Iterator[None]:
+    """Run the workers of the shop."""
+    with ExitStack() as stack:
+        for queues in WORKERS:
+            stack.enter_context(durable.worker(queues=queues))
+        yield
 
 
 def trickle(shop: Shop, closing: threading.Event) -> None:
     """Let customers come while pictures are taken."""
     for n in count():
         shop.sell(paid=n % 5 != 0, **shop.cart())
-        if closing.wait(0.1):
+        if closing.wait(0.6):
             return
 
 
@@ -98,7 +120,10 @@ def shoot(browser: Remote, root: str, ids: dict[str, int]) -> None:
         "instances": "/instances",
         "instance": f"/instances/{ids['held']}",
         "failed": f"/instances/{ids['failed']}",
+        "family": f"/instances/{ids['family']}",
         "machine": "/machines?name=Checkout",
+        "limits": "/limits",
+        "schedules": "/schedules",
         "cancel": f"/do/instances/cancel?target={ids['waiting']}",
     }
     shots = [
@@ -108,6 +133,7 @@ def shoot(browser: Remote, root: str, ids: dict[str, int]) -> None:
         ("overview-narrow", "/", PHONE, "light"),
         ("instances-narrow", "/instances", PHONE, "dark"),
         ("instance-narrow", pages["instance"], PHONE, "light"),
+        ("schedules-narrow", "/schedules", PHONE, "dark"),
     ]
     for name, path, size, scheme in shots:
         context = browser.new_context(viewport=size, color_scheme=scheme)

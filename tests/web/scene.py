@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.web import office
+
 #: What is sold, and for how many cents. The carrier does not take pianos.
 PRODUCTS = {
     "mug": 1_200,
@@ -93,8 +95,9 @@ def open_shop(url: str, seed: int = 7) -> Iterator[tuple[Any, Shop]]:
     The shop's modules read the address when they are imported, so a process has one such database.
     """
     os.environ["DATABASE_URL"] = url
+    import gendurable as gd
     from examples.shop import shipping
-    from examples.shop.db import Session, durable, engine
+    from examples.shop.db import Session, engine
     from examples.shop.models import Product
     from examples.shop.stage.processes import migrate
 
@@ -103,6 +106,8 @@ def open_shop(url: str, seed: int = 7) -> Iterator[tuple[Any, Shop]]:
         for sku, price in PRODUCTS.items():
             session.add(Product(sku=sku, name=sku, price=price, delivered=9_999, on_hand=9_999))
     original, shipping.book_label = shipping.book_label, Carrier(seed).book_label
+    durable = gd.bind(engine, name="shop", **office.LIMITS)
+    office.open_office(durable)
     try:
         yield durable, Shop(seed)
     finally:

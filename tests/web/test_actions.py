@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import re
 
 import pytest
 from sqlalchemy import select
 
 import gendurable as gd
 from gendurable.testing import drain
+from tests.web import hostile
 from tests.web.conftest import Order
 
 EVIL = '"><script src=//evil></script><img src=x onerror=alert(1)>'
@@ -81,30 +82,97 @@ class TestActions:
         for value in filled.values():
             assert value in answer.text
 
-    def test_what_the_binding_can_do(self, operator, durable, monkeypatch, parked):
-        """An action is offered where the binding has it, and calls it with who and why."""
-        calls = []
-        for name in ("pause", "resume", "rewind", "trigger", "set_limit"):
-            monkeypatch.setattr(
-                durable, name, lambda *args, **kw: calls.append((args, kw)), raising=False
-            )
-
-        assert "Pause" in operator.get(f"/instances/{parked}").text
+    def test_pause_and_resume(self, operator, durable, engine, parked):
+        """What is paused is offered to be resumed, and the other way round."""
+        assert "/do/instances/pause" in operator.get(f"/instances/{parked}").text
         operator.act("pause", parked, reason="slow")
-        operator.act("rewind", parked, to="start")
-        operator.act("pause", "orders", kind="queues", reason="deploy")
-        operator.act("trigger", "nightly", kind="schedules")
-        operator.act("set", "stripe", kind="limits", at_once="5")
-        operator.act("set", "stripe", kind="limits")
 
-        assert calls == [
-            ((parked,), {"by": "ada", "reason": "slow"}),
-            ((parked,), {"to": "start", "by": "ada", "reason": None}),
-            ((), {"queue": "orders", "by": "ada", "reason": "deploy"}),
-            (("nightly",), {}),
-            (("stripe", gd.ConcurrencyLimit(5)), {}),
-            (("stripe", None), {}),
-        ]
+        page = operator.get(f"/instances/{parked}").text
+        assert durable.instance(parked).paused_at is not None
+        assert "/do/instances/pause" not in page
+        assert "/do/instances/resume" in page
+        operator.act("resume", parked, reason="fast")
+        assert durable.instance(parked).paused_at is None
+        assert entries(engine, parked) == [("paused", "ada", "slow"), ("resumed", "ada", "fast")]
+
+    def test_rewind(self, operator, durable, engine, parked):
+        """It goes back to a step, or to an entry of its history; both are offered."""
+        form = operator.get(f"/do/instances/rewind?target={parked}").text
+        entry = re.search(r'<option value="(\d+)">start, as it was', form)[1]
+        assert '<option value="ship">ship</option>' in form
+
+        operator.act("rewind", parked, to="ship", reason="skip it")
+        assert (durable.instance(parked).status, durable.instance(parked).step) == (
+            "runnable",
+            "ship",
+        )
+        operator.act("rewind", parked, to=entry)
+        assert durable.instance(parked).step == "start"
+        assert entries(engine, parked) == [("rewound", "ada", "skip it"), ("rewound", "ada", None)]
+
+    def test_pause_a_queue(self, operator, durable):
+        """A queue is held and let go, and the overview offers what can be done next."""
+        id = int(durable.insert(Order()))
+        assert "/do/queues/pause?target=orders" in operator.get("/").text
+        operator.act("pause", "orders", kind="queues", reason="deploy")
+
+        page = operator.get("/").text
+        assert "/do/queues/pause?target=orders" not in page
+        assert "by ada: deploy" in page
+        drain(durable)
+        assert durable.instance(id).status == "runnable"
+        operator.act("resume", "orders", kind="queues")
+        drain(durable)
+        assert durable.instance(id).status == "awaiting_signal"
+
+    @pytest.mark.parametrize(
+        ("kind", "filled", "limit"),
+        [
+            ("key", {"at_once": "5"}, gd.ConcurrencyLimit(5)),
+            ("rate", {"allowance": "5", "per": "60"}, gd.RateLimit(5, 60)),
+            ("rate", {"allowance": "5", "per": "0.5", "burst": "9"}, gd.RateLimit(5, 0.5, 9)),
+        ],
+    )
+    def test_limits(self, operator, durable, kind, filled, limit):
+        """A limit is overridden, and left to the code again."""
+        operator.act(kind, "stripe", kind="limits", **filled)
+        assert [(one.name, one.limit) for one in durable.limits()] == [("stripe", limit)]
+
+        operator.act("reset", "stripe", kind="limits")
+        assert durable.limits() == []
+
+    def test_schedules(self, operator, durable):
+        """A schedule is triggered, which leads to the instance, paused, edited and resumed."""
+        durable.schedule("nightly", Order(), cron="0 3 * * *")
+        answer = operator.act("trigger", "nightly", kind="schedules")
+        assert answer.location == "/instances/1?said=schedules-trigger"
+        assert "It is started." in operator.get(answer.location).text
+
+        operator.act("pause", "nightly", kind="schedules")
+        operator.act("edit", "nightly", kind="schedules", cron="0 4 * * *")
+        (found,) = durable.schedules()
+        assert (found.paused, found.cron, found.edited) == (True, "0 4 * * *", True)
+        operator.act("resume", "nightly", kind="schedules")
+        operator.act("edit", "nightly", kind="schedules")
+        (found,) = durable.schedules()
+        assert (found.paused, found.cron, found.edited) == (False, "0 3 * * *", False)
+
+    @pytest.mark.parametrize(
+        ("kind", "name", "filled", "complaint"),
+        [
+            ("limits", "key", {"at_once": "0"}, "ConcurrencyLimit(limit)"),
+            ("limits", "key", {"at_once": "x"}, "must be a number"),
+            ("limits", "rate", {"allowance": "1", "per": "0"}, "RateLimit(per)"),
+            ("schedules", "edit", {"cron": "every day"}, "cron="),
+            ("schedules", "trigger", {}, "nobody"),
+        ],
+    )
+    def test_other_mistakes_are_told(self, operator, kind, name, filled, complaint):
+        """What the binding refuses comes back as a sentence."""
+        answer = operator.act(name, "nobody", kind=kind, **filled)
+
+        assert answer.status_code == 422
+        assert complaint in answer.text
 
     @pytest.mark.parametrize(
         "path",
@@ -128,50 +196,12 @@ class TestActions:
 class TestScripts:
     def test_in_every_text(self, operator, durable, engine):
         """Whatever text is stored, it is shown as text."""
-
-        class Evil(gd.FSM, name=EVIL, queue=EVIL, history="all"):
-            text: str
-
-            @gd.step(initial=True, name=EVIL)
-            def start(self, ctx: gd.Context) -> gd.Outcome:
-                return gd.Await(EVIL, then=self.end)
-
-            @gd.step
-            def end(self, ctx: gd.Context) -> gd.Outcome:
-                raise ValueError(EVIL)
-
-        ended = durable.insert(Evil(text=EVIL), correlation_key=EVIL, headers={EVIL: EVIL})
-        drain(durable)
-        durable.signal(ended, EVIL, EVIL, dedup_key=EVIL)
-        drain(durable)
-        durable.retry(ended, by=EVIL, reason=EVIL)
-        durable.insert(Evil(text=EVIL))
-        durable.schedule_children(ended, [Evil(text=EVIL)])
-        with engine.begin() as conn:
-            conn.exec_driver_sql(
-                "INSERT INTO gendurable.nodes (name, queues, machines)"
-                " VALUES (%(t)s, ARRAY[%(t)s], jsonb_build_array(jsonb_build_array(%(t)s::text)))",
-                {"t": EVIL},
-            )
-        paths = [
-            "/",
-            "/instances",
-            f"/instances?fsm={quote(EVIL)}",
-            "/instances/1",
-            "/instances/3",
-            "/nodes",
-            "/machines",
-            f"/machines?name={quote(EVIL)}",
-            "/do/instances/cancel?target=1",
-            f"/do/queues/pause?target={quote(EVIL)}",
-            f"/nowhere/{quote(EVIL)}",
-        ]
-        for path in paths:
+        hostile.populate(durable, engine, EVIL)
+        for path in hostile.pages(EVIL):
             page = operator.get(path).text
             assert "<script src=//" not in page, path
             assert "<img src=x" not in page, path
-        durable.cancel(1, EVIL, by=EVIL)
-        assert "<img src=x" not in operator.get("/instances/1").text
+        assert "&lt;img src=x" in operator.get("/instances/1").text
 
     def test_in_what_is_asked_for(self, visitor):
         """Nor is what stands in an address taken for anything but text."""

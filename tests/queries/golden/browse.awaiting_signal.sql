@@ -3,5 +3,5 @@ FROM (SELECT instances.id, instances.fsm, instances.fsm_version, instances.step,
 FROM gendurable.instances
 WHERE (instances.queue, instances.id) > (%(from_queue)s::VARCHAR, %(from_id)s::BIGINT) AND CASE WHEN (instances.status IN ('awaiting_signal', 'awaiting_children')) THEN true ELSE false END AND instances.status = 'awaiting_signal' ORDER BY instances.queue, instances.id
  LIMIT 10000) AS walk
-WHERE (%(by_fsm)s::VARCHAR IS NULL OR walk.fsm = %(by_fsm)s::VARCHAR) AND (%(by_queue)s::VARCHAR IS NULL OR walk.queue = %(by_queue)s::VARCHAR) AND (%(by_key)s::VARCHAR IS NULL OR starts_with(walk.correlation_key, %(by_key)s::VARCHAR)) AND (%(by_step)s::VARCHAR IS NULL OR strpos(lower(walk.step), lower(%(by_step)s::VARCHAR)) > 0) AND (NOT %(only_paused)s OR walk.paused_at IS NOT NULL) ORDER BY walk.queue, walk.id
+WHERE (%(by_fsm)s::VARCHAR IS NULL OR walk.fsm = %(by_fsm)s::VARCHAR) AND (%(by_queue)s::VARCHAR IS NULL OR walk.queue = %(by_queue)s::VARCHAR) AND (%(by_key)s::VARCHAR IS NULL OR starts_with(walk.correlation_key, %(by_key)s::VARCHAR)) AND (%(by_step)s::VARCHAR IS NULL OR strpos(lower(walk.step), lower(%(by_step)s::VARCHAR)) > 0) ORDER BY walk.queue, walk.id
  LIMIT 51

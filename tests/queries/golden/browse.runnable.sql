@@ -3,5 +3,5 @@ FROM (SELECT instances.id, instances.fsm, instances.fsm_version, instances.step,
 FROM gendurable.instances
 WHERE (instances.queue, instances.priority, instances.eligible_at, instances.id) > (%(from_queue)s::VARCHAR, %(from_priority)s::SMALLINT, %(from_eligible_at)s::TIMESTAMP WITH TIME ZONE, %(from_id)s::BIGINT) AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL ORDER BY instances.queue, instances.priority, instances.eligible_at, instances.id
  LIMIT 10000) AS walk
-WHERE (%(by_fsm)s::VARCHAR IS NULL OR walk.fsm = %(by_fsm)s::VARCHAR) AND (%(by_queue)s::VARCHAR IS NULL OR walk.queue = %(by_queue)s::VARCHAR) AND (%(by_key)s::VARCHAR IS NULL OR starts_with(walk.correlation_key, %(by_key)s::VARCHAR)) AND (%(by_step)s::VARCHAR IS NULL OR strpos(lower(walk.step), lower(%(by_step)s::VARCHAR)) > 0) AND (NOT %(only_paused)s OR walk.paused_at IS NOT NULL) ORDER BY walk.queue, walk.priority, walk.eligible_at, walk.id
+WHERE (%(by_fsm)s::VARCHAR IS NULL OR walk.fsm = %(by_fsm)s::VARCHAR) AND (%(by_queue)s::VARCHAR IS NULL OR walk.queue = %(by_queue)s::VARCHAR) AND (%(by_key)s::VARCHAR IS NULL OR starts_with(walk.correlation_key, %(by_key)s::VARCHAR)) AND (%(by_step)s::VARCHAR IS NULL OR strpos(lower(walk.step), lower(%(by_step)s::VARCHAR)) > 0) ORDER BY walk.queue, walk.priority, walk.eligible_at, walk.id
  LIMIT 51

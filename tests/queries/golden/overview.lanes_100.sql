@@ -12,12 +12,12 @@ WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.
 FROM lanes JOIN LATERAL (SELECT count(*) AS due
 FROM (SELECT 1 AS one
 FROM gendurable.instances
-WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.queue = lanes.queue AND instances.priority = lanes.priority AND instances.eligible_at <= statement_timestamp()
- LIMIT 10000) AS due_rows) AS due ON true JOIN LATERAL (SELECT count(*) AS later
+WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.eligible_at <= statement_timestamp() AND instances.queue = lanes.queue AND instances.priority = lanes.priority ORDER BY instances.eligible_at
+ LIMIT 100) AS due_rows) AS due ON true JOIN LATERAL (SELECT count(*) AS later
 FROM (SELECT 1 AS one
 FROM gendurable.instances
-WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.queue = lanes.queue AND instances.priority = lanes.priority AND instances.eligible_at > statement_timestamp()
- LIMIT 10000) AS later_rows) AS later ON true JOIN LATERAL (SELECT instances.eligible_at AS oldest
+WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.eligible_at > statement_timestamp() AND instances.queue = lanes.queue AND instances.priority = lanes.priority ORDER BY instances.eligible_at
+ LIMIT 100) AS later_rows) AS later ON true JOIN LATERAL (SELECT instances.eligible_at AS oldest
 FROM gendurable.instances
 WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.queue = lanes.queue AND instances.priority = lanes.priority ORDER BY instances.eligible_at
  LIMIT 1) AS oldest ON true
