@@ -72,6 +72,7 @@ class Operations:
                 work.conn,
                 self.db,
                 goal,
+                care=work.care,
                 due=at,
                 delay=wait_for,
                 queue=queue,

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gendurable.engine import ending
 from gendurable.errors import DuplicateInstance, InvalidInput, NoTarget
-from gendurable.lifecycle import LIVE
+from gendurable.lifecycle import LIVE, Status
 from gendurable.queries import children, control, enqueue, lookup, outcomes
 from gendurable.state import storable
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from gendurable.engine.aftercare import Aftercare
     from gendurable.queries.statement import Database
 
 
@@ -54,6 +55,7 @@ def cancel(
     target: int | str,
     reason: str,
     *,
+    care: Aftercare,
     cascade: bool = False,
     by: str | None = None,
     me: int | None = None,
@@ -68,7 +70,7 @@ def cancel(
         if seen is not None and seen.id in ancestors(conn, db, me):
             refuse_self([me], me, "cancel")
     row = locked(conn, db, target)
-    return cancel_locked(conn, db, [row.id], reason, cascade=cascade, by=by, me=me)
+    return cancel_locked(conn, db, [row.id], reason, care=care, cascade=cascade, by=by, me=me)
 
 
 def cancel_locked(
@@ -77,6 +79,7 @@ def cancel_locked(
     level: list[int],
     reason: str,
     *,
+    care: Aftercare,
     cascade: bool,
     by: str | None,
     me: int | None = None,
@@ -90,6 +93,8 @@ def cancel_locked(
         ended, woken = ending.cancel(conn, db, dict.fromkeys(level, reason))
         queues |= woken
         ids += [one.id for one in ended]
+        for one in ended:
+            care.moved(one)
         record(conn, db, "cancelled", ended, by, reason)
         level = control.live_children(conn, db, level) if cascade else []
     return ids, queues
@@ -100,6 +105,7 @@ def retry(
     db: Database,
     target: int | str,
     *,
+    care: Aftercare,
     by: str | None = None,
     reason: str | None = None,
     me: int | None = None,
@@ -126,6 +132,8 @@ def retry(
     except IntegrityError as error:
         raise duplicate(conn, db, row) from error
     assert answer is not None
+    if row.ended_from == Status.EXECUTING:
+        care.taken(row)  # it was cancelled, and its step may not have ended since
     if row.parent_id is not None:
         children.join_round(conn, db, row.parent_id, row.parent_round, 1)
     record(conn, db, "retried", [row], by, reason)
@@ -147,6 +155,7 @@ def reschedule(
     db: Database,
     target: int | str,
     *,
+    care: Aftercare,
     due: datetime | None,
     delay: float | None,
     queue: str | None,
@@ -173,6 +182,7 @@ def reschedule(
     )
     if found is None:
         raise no_target(target)
+    care.moved(row)
     record(conn, db, "rescheduled", [row], by, reason)
     return found
 

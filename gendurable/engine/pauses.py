@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gendurable.engine import control
 from gendurable.lifecycle import TERMINAL
+from gendurable.queries import buckets
 from gendurable.queries import pauses as query
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from gendurable.engine.aftercare import Aftercare
     from gendurable.queries.statement import Database
 
 
@@ -33,12 +35,35 @@ def lock_one(
 
 
 def pause(
-    conn: Connection, db: Database, ids: Iterable[int], by: str | None, reason: str | None
+    conn: Connection,
+    db: Database,
+    ids: Iterable[int],
+    by: str | None,
+    reason: str | None,
+    *,
+    care: Aftercare,
 ) -> int:
     """Hold locked instances; return how many were live and not held before."""
     rows = query.pause(conn, db, ids)
+    for row in rows:
+        care.moved(row)
     control.record(conn, db, "paused", rows, by, reason)
     return len(rows)
+
+
+def pause_queue(
+    conn: Connection,
+    db: Database,
+    queue: str,
+    by: str | None,
+    reason: str | None,
+    *,
+    care: Aftercare,
+) -> bool:
+    """Hold a queue; return whether it was not held before."""
+    held = query.pause_queue(conn, db, queue, by, reason)
+    care.rates |= buckets.awaited(conn, db, queue)
+    return held
 
 
 def resume(
