@@ -63,6 +63,9 @@ def working(durable: Operations, caller: Caller, *, single: bool = False) -> Ite
                 see_to(durable, work.care)
         else:
             work = Work(connection_of(durable, caller))
+            scope = current.step()
+            if scope is not None and scope.works_on(work.conn):
+                scope.used = True
             yield work
             if work.care:
                 durable.notifier.announce_on_commit(work.conn, (*work.queues, work.care))

@@ -85,6 +85,8 @@ class Editing(Operating):
         """
         if isinstance(to, bool) or not (isinstance(to, (str, int)) or callable(to)):
             raise InvalidInput(f"to={to!r} must be a step, its name or the id of an entry")
+        if isinstance(to, int) and not 0 < to < 2**63:
+            raise InvalidInput(f"to={to!r} is no id of an entry; ids are positive")
         by, reason = check_note(by, "by"), check_note(reason, "reason")
 
         def set_to(work: Work, goal: int | str) -> None:

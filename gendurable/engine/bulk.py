@@ -42,7 +42,8 @@ def lock_page(
     """Lock the next page; return where it ends (None: the last), and whom *where* still finds.
 
     Raises:
-        InvalidInput: one of *me* is among them.
+        InvalidInput: one of *me* is among them, or they are children of a step that works beside
+            its session.
     """
     rows = query.page(conn, table, where, after, upto, PAGE)
     if not rows:
@@ -53,7 +54,9 @@ def lock_page(
             f"a step cannot {what} its own instance, which where= finds, or an ancestor of it;"
             " return an outcome instead"
         )
-    outcomes.lock(conn, db, {*ids, *(row.parent_id for row in rows if row.parent_id)}, wait=True)
+    parents = {row.parent_id for row in rows if row.parent_id is not None}
+    control.refuse_to_wait(conn, db, parents)
+    outcomes.lock(conn, db, {*ids, *parents}, wait=True)
     return ids[-1] if len(ids) == PAGE else None, query.still(conn, table, where, ids)
 
 

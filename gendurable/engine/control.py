@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
-from gendurable.engine import ending
+from gendurable.engine import current, ending
 from gendurable.errors import DuplicateInstance, InvalidInput, NoTarget
 from gendurable.lifecycle import LIVE, Status
 from gendurable.queries import children, control, enqueue, lookup, outcomes
@@ -37,11 +37,13 @@ def locked(conn: Connection, db: Database, target: int | str) -> Any:
 
     Raises:
         NoTarget: there is none.
+        InvalidInput: this would wait for the session of the step that runs here.
     """
     for _ in range(3):  # a key may pass to another instance while its holder is waited for
         seen = lookup.find(conn, db, target)
         if seen is None:
             break
+        refuse_to_wait(conn, db, [seen.parent_id])
         outcomes.lock(conn, db, {seen.id, seen.parent_id or seen.id}, wait=True)
         row = lookup.find(conn, db, target)
         if row is not None and row.id == seen.id:
@@ -210,6 +212,23 @@ def refuse_self(ids: Iterable[int], me: int | None, what: str) -> None:
     """Refuse what a step does to its own instance."""
     if me is not None and me in ids:
         raise InvalidInput(f"a step cannot {what} its own instance {me}; return an outcome instead")
+
+
+def refuse_to_wait(conn: Connection, db: Database, parents: Iterable[int | None]) -> None:
+    """Refuse what a step does to its own children beside its session, which may hold their parent.
+
+    Raises:
+        InvalidInput: the step would wait for itself, for ever.
+    """
+    scope = current.step()
+    if scope is None or not scope.used or scope.works_on(conn) or scope.claim.id not in parents:
+        return
+    here, there = scope.durable, conn.engine.url
+    if here.db.schema == db.schema and here.engine.url == there:
+        raise InvalidInput(
+            f"this concerns children of instance {scope.claim.id}, whose step has worked in its"
+            " session: give session=ctx.session, or this call would wait for that session for ever"
+        )
 
 
 def ancestors(conn: Connection, db: Database, me: int) -> set[int]:
