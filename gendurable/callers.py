@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
 from gendurable.engine import control, current, faults
@@ -86,7 +86,7 @@ def see_to(durable: Operations, care: Aftercare) -> None:
     try:
         with durable.engine.begin() as conn:
             queues = attend(conn, durable.db, care)
-    except DBAPIError as error:
+    except SQLAlchemyError as error:  # a pool without a free connection among them
         log.warning("left to the sweeps of the workers: %s", error)
     else:
         durable.notifier.announce(queues)

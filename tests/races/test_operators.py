@@ -202,6 +202,25 @@ class TestBulk:
         other.commit()
         assert play.row(ids[3]).status == "runnable"
 
+    @pytest.mark.parametrize("held", [3, 0], ids=["a row", "a parent"])
+    def test_holds_nobody_while_it_waits(self, play, conn, meanwhile, blocked_somewhere, held):
+        """A row in somebody's open transaction comes last; all others are committed before."""
+        parent, claims = play.family(9)
+        ids = [parent, *(one.id for one in claims)]
+        where = gd.Instance.id != parent
+        with conn.begin():
+            play.lock(conn, ids[held])
+            swept = meanwhile(play.durable.pause, where=where, by="ada")
+            blocked_somewhere()
+            held_now = [id for id in ids[1:] if play.row(id).paused_at is None]
+            assert held_now == (ids[1:] if held == 0 else [ids[held]])
+            # Whoever is not held by that transaction goes on
+            rest = [one for one in claims if one.id != ids[held]]
+            if held:
+                assert not play.commit(*(play.say(one, gd.Next("then")) for one in rest)).skipped
+        assert swept.result(10) == 9
+        assert all(play.row(id).paused_at for id in ids[1:])
+
     def test_takes_steps_from_their_workers(self, play):
         """What executes is ended with the rest, and its outcomes are stale."""
         ids = [play.actor() for _ in range(5)]
