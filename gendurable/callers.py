@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
-from gendurable.engine import control, current, faults
+from gendurable.engine import current, faults, targets
 from gendurable.engine.aftercare import Aftercare, attend
 from gendurable.errors import InvalidInput, SchemaError
 from gendurable.retry import jitter
@@ -130,7 +130,7 @@ def refuse_own(durable: Operations, target: int | str, what: str) -> None:
     """Refuse what a step does to its own instance, before it waits for its own session."""
     mine = me(durable)
     if mine is not None and _is_me(durable, target):
-        control.refuse_self([mine], mine, what)
+        targets.refuse_self([mine], mine, what)
 
 
 def _is_me(durable: Operations, target: int | str) -> bool:

@@ -25,7 +25,7 @@ from gendurable.callers import (
     working,
 )
 from gendurable.editing import Editing
-from gendurable.engine import control, enqueue, limits
+from gendurable.engine import control, enqueue, limits, targets
 from gendurable.engine.probes import Probe, stamped, word_json
 from gendurable.engine.scope import StepSession
 from gendurable.errors import ConfigError
@@ -250,7 +250,7 @@ class Durable(Buffering, Editing, Scheduling, Maintenance):
             if answer is None and isinstance(goal, str):  # the key may have passed to another
                 answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key, word)
             if answer is None:
-                raise control.no_target(goal)
+                raise targets.no_target(goal)
             stored, woken = answer
             if woken is not None:
                 work.queues.add(woken)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from sqlalchemy.orm import Session
 
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
-from gendurable.engine import control
+from gendurable.engine import control, targets
 from gendurable.errors import InvalidInput
 from gendurable.handle import Handle, Settled
 from gendurable.lifecycle import TERMINAL, Status
@@ -134,7 +134,7 @@ class Operations:
         with working(self, None) as work:
             row = lookup.find(work.conn, self.db, target)
         if row is None:
-            raise control.no_target(target)
+            raise targets.no_target(target)
         return row
 
 

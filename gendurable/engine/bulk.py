@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gendurable.engine import control
+from gendurable.engine import targets
 from gendurable.errors import DuplicateInstance, InvalidInput
 from gendurable.queries import bulk as query
 from gendurable.queries import outcomes
@@ -73,7 +73,7 @@ def lock_page(
             " return an outcome instead"
         )
     parents = {row.parent_id for row in rows if row.parent_id is not None}
-    control.refuse_to_wait(conn, db, parents)
+    targets.refuse_to_wait(conn, db, parents)
     missing = {*ids, *parents} - outcomes.lock(conn, db, {*ids, *parents}, wait=wait).keys()
     held = outcomes.look(conn, db, missing).keys() if missing else set()
     left = [row.id for row in rows if row.id in held or row.parent_id in held]
@@ -99,4 +99,4 @@ def reach(conn: Connection, db: Database, me: int | None, *, cascade: bool) -> s
     """Return the ids that a step which is running as *me* must not touch."""
     if me is None:
         return set()
-    return control.ancestors(conn, db, me) if cascade else {me}
+    return targets.ancestors(conn, db, me) if cascade else {me}

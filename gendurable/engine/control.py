@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
-from gendurable.engine import current, ending
-from gendurable.errors import DuplicateInstance, InvalidInput, NoTarget
+from gendurable.engine import ending, targets
+from gendurable.errors import DuplicateInstance, InvalidInput
 from gendurable.lifecycle import LIVE, Status
 from gendurable.queries import children, control, enqueue, lookup, outcomes
 from gendurable.state import storable
@@ -21,34 +21,6 @@ if TYPE_CHECKING:
 
     from gendurable.engine.aftercare import Aftercare
     from gendurable.queries.statement import Database
-
-
-def no_target(target: int | str) -> NoTarget:
-    """Return the error for a target that is not there."""
-    what = f"instance {target}" if isinstance(target, int) else f"instance with key {target!r}"
-    return NoTarget(
-        f"no live {what} is visible here; it may have ended, or the transaction that inserts it"
-        " may not have committed"
-    )
-
-
-def locked(conn: Connection, db: Database, target: int | str) -> Any:
-    """Lock the instance that *target* names, after its parent, and return it as it is then.
-
-    Raises:
-        NoTarget: there is none.
-        InvalidInput: this would wait for the session of the step that runs here.
-    """
-    for _ in range(3):  # a key may pass to another instance while its holder is waited for
-        seen = lookup.find(conn, db, target)
-        if seen is None:
-            break
-        refuse_to_wait(conn, db, [seen.parent_id])
-        outcomes.lock(conn, db, {seen.id, seen.parent_id or seen.id}, wait=True)
-        row = lookup.find(conn, db, target)
-        if row is not None and row.id == seen.id:
-            return row
-    raise no_target(target)
 
 
 def cancel(
@@ -69,9 +41,9 @@ def cancel(
     """
     if me is not None and cascade:
         seen = lookup.find(conn, db, target)
-        if seen is not None and seen.id in ancestors(conn, db, me):
-            refuse_self([me], me, "cancel")
-    row = locked(conn, db, target)
+        if seen is not None and seen.id in targets.ancestors(conn, db, me):
+            targets.refuse_self([me], me, "cancel")
+    row = targets.locked(conn, db, target)
     return cancel_locked(conn, db, [row.id], reason, care=care, cascade=cascade, by=by, me=me)
 
 
@@ -91,7 +63,7 @@ def cancel_locked(
     ids: list[int] = []
     queues: set[str] = set()
     while level:
-        refuse_self(level, me, "cancel")
+        targets.refuse_self(level, me, "cancel")
         ended, woken = ending.cancel(conn, db, dict.fromkeys(level, reason))
         queues |= woken
         ids += [one.id for one in ended]
@@ -119,8 +91,8 @@ def retry(
         InvalidInput: it neither failed nor was cancelled.
         DuplicateInstance: its key was taken since.
     """
-    row = locked(conn, db, target)
-    refuse_self([row.id], me, "retry")
+    row = targets.locked(conn, db, target)
+    targets.refuse_self([row.id], me, "retry")
     if row.ended_from is None:
         raise InvalidInput(
             f"instance {row.id} is {row.status}; only failed and cancelled ones can be retried"
@@ -172,8 +144,8 @@ def reschedule(
         NoTarget: it has ended, or is not there.
         InvalidInput: a time is given for one that is not waiting for its turn.
     """
-    row = locked(conn, db, target)
-    refuse_self([row.id], me, "reschedule")
+    row = targets.locked(conn, db, target)
+    targets.refuse_self([row.id], me, "reschedule")
     if row.status in LIVE and row.status != "runnable" and (due is not None or delay is not None):
         raise InvalidInput(
             f"instance {row.id} is {row.status}: at= and delay= are for one that waits for its"
@@ -183,7 +155,7 @@ def reschedule(
         conn, db, row.id, due=due, delay=delay, queue=queue, priority=priority
     )
     if found is None:
-        raise no_target(target)
+        raise targets.no_target(target)
     care.moved(row)
     record(conn, db, "rescheduled", [row], by, reason)
     return found
@@ -195,10 +167,10 @@ def adopt(conn: Connection, db: Database, parent: int | str, me: int | None) -> 
     Raises:
         NoTarget: it has ended, or is not there.
     """
-    row = locked(conn, db, parent)
-    refuse_self([row.id], me, "schedule children of")
+    row = targets.locked(conn, db, parent)
+    targets.refuse_self([row.id], me, "schedule children of")
     if row.status not in LIVE:
-        raise no_target(parent)
+        raise targets.no_target(parent)
     return row
 
 
@@ -206,39 +178,6 @@ def join_round(conn: Connection, db: Database, parent: Any, count: int) -> None:
     """Let *count* new children of a locked parent join the round that it waits for, if it does."""
     if count:
         children.join_round(conn, db, parent.id, parent.round, count)
-
-
-def refuse_self(ids: Iterable[int], me: int | None, what: str) -> None:
-    """Refuse what a step does to its own instance."""
-    if me is not None and me in ids:
-        raise InvalidInput(f"a step cannot {what} its own instance {me}; return an outcome instead")
-
-
-def refuse_to_wait(conn: Connection, db: Database, parents: Iterable[int | None]) -> None:
-    """Refuse what a step does to its own children beside its session, which may hold their parent.
-
-    Raises:
-        InvalidInput: the step would wait for itself, for ever.
-    """
-    scope = current.step()
-    if scope is None or not scope.used or scope.works_on(conn) or scope.claim.id not in parents:
-        return
-    here, there = scope.durable, conn.engine.url
-    if here.db.schema == db.schema and here.engine.url == there:
-        raise InvalidInput(
-            f"this concerns children of instance {scope.claim.id}, whose step has worked in its"
-            " session: give session=ctx.session, or this call would wait for that session for ever"
-        )
-
-
-def ancestors(conn: Connection, db: Database, me: int) -> set[int]:
-    """Return *me*, its parent, that one's parent and so on: whoever's cascade would reach *me*."""
-    found: set[int] = set()
-    one: Any = lookup.find(conn, db, me)
-    while one is not None:
-        found.add(one.id)
-        one = None if one.parent_id is None else lookup.find(conn, db, one.parent_id)
-    return found
 
 
 def record(

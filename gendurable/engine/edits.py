@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
-from gendurable.engine import control
+from gendurable.engine import control, targets
 from gendurable.engine.patching import patched
 from gendurable.errors import InvalidInput, InvalidOutcome
 from gendurable.lifecycle import TERMINAL, Status
@@ -132,8 +132,8 @@ def _subject(
     what: str,
 ) -> Subject:
     """Lock an instance and bring it, in memory, up to the version of the machine that runs it."""
-    id = control.locked(conn, db, target).id
-    control.refuse_self([id], me, what)
+    id = targets.locked(conn, db, target).id
+    targets.refuse_self([id], me, what)
     row = query.read(conn, db, id)
     machine = catalogue.find(row.fsm, row.fsm_version)
     if machine is None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gendurable.engine import control, waiting
+from gendurable.engine import targets, waiting
 from gendurable.engine.explanation import (
     Explanation,
     Reason,
@@ -50,7 +50,7 @@ def explain(
     # A worker that has not beaten for the length of a lease is dead to everybody.
     row = seen and query.look(conn, db, seen.id, settings.lease_ttl)
     if row is None:
-        raise control.no_target(target)
+        raise targets.no_target(target)
     view = View(conn, db, row, settings, catalogue)
     for answer in _ANSWERS:
         found = answer(view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gendurable.engine import control
+from gendurable.engine import control, targets
 from gendurable.lifecycle import TERMINAL
 from gendurable.queries import buckets
 from gendurable.queries import pauses as query
@@ -27,10 +27,10 @@ def lock_one(
         NoTarget: it is not there, or has ended and is to be paused.
         InvalidInput: it is the instance whose step is running here.
     """
-    row = control.locked(conn, db, target)
-    control.refuse_self([row.id], me, what)
+    row = targets.locked(conn, db, target)
+    targets.refuse_self([row.id], me, what)
     if what == "pause" and row.status in TERMINAL:
-        raise control.no_target(target)
+        raise targets.no_target(target)
     return [row.id]
 
 

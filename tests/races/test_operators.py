@@ -189,6 +189,43 @@ class TestEdits:
         assert play.row(one.id).status == "runnable"
 
 
+class TestFamilies:
+    @pytest.mark.parametrize("deed", ["cancel", "rewind", "pause", "reschedule"])
+    def test_who_waits_for_a_child_does_not_hold_its_parent(
+        self, play, conn, meanwhile, blocked_somewhere, deed
+    ):
+        """While somebody's open transaction holds a child, its siblings end and are counted."""
+        id, (one, two, three) = play.family(3)
+        deeds = {
+            "cancel": lambda: play.durable.cancel(one.id, "no"),
+            "rewind": lambda: play.durable.rewind(one.id, to="start"),
+            "pause": lambda: play.durable.pause(one.id),
+            "reschedule": lambda: play.durable.reschedule(one.id, priority=7),
+        }
+        with conn.begin():
+            play.lock(conn, one.id)
+            done = meanwhile(deeds[deed])
+            blocked_somewhere()
+            ended = play.commit(play.say(two, gd.Done()), play.say(three, gd.Done()))
+            assert ended.ids == [two.id, three.id]
+        done.result(10)
+
+        assert play.row(id).children_pending == (0 if deed == "cancel" else 1)
+
+    def test_who_waits_for_a_parent_does_not_hold_its_child(
+        self, play, conn, meanwhile, blocked_somewhere
+    ):
+        """While somebody holds the parent, a child that is about to be cancelled goes on."""
+        id, (one, _) = play.family(2)
+        with conn.begin():
+            play.lock(conn, id)
+            cancelled = meanwhile(play.durable.cancel, one.id, "no")
+            blocked_somewhere()
+            assert play.commit(play.say(one, gd.Next("then"))).ids == [one.id]
+        assert cancelled.result(10) is True
+        assert (play.row(one.id).status, play.row(one.id).step) == ("cancelled", "then")
+
+
 class TestBulk:
     def test_what_changed_before_its_lock(self, play, conn, other, meanwhile, blocked):
         """An instance that left the condition while the sweep waited for it is left alone."""
