@@ -166,8 +166,9 @@ class Operating(Operations):
     ) -> int:
         """Hold a live instance, a whole queue, or all live instances that a condition finds.
 
-        A step that is running ends as ever; then nothing starts until somebody resumes. Signals
-        are stored and deadlines pass meanwhile. A queue is held with all that comes into it later.
+        A step that is running ends as ever; then nothing starts until somebody resumes, but for
+        what a worker has claimed ahead, for a tenth of a second. Signals are stored and deadlines
+        pass meanwhile. A queue is held with all that comes into it later.
         Returns how many were not held before: 0 or 1, with *where* any number.
 
         Raises:
