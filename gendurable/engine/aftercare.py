@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gendurable.engine import gates, leases
+from gendurable.lifecycle import Status
 from gendurable.queries import buckets, outcomes
 
 if TYPE_CHECKING:
@@ -36,8 +37,13 @@ class Aftercare:
             self.rates.add(row.rate_limit)
 
     def taken(self, row: Any) -> None:
-        """Note that the step of a row, as it was read under its lock, has lost it."""
-        self.claims.add((row.id, row.claim_seq))
+        """Note the step that may run and has lost a row, as that was read under its lock.
+
+        One that was cancelled while it executed may not have noticed yet.
+        """
+        cancelled = row.status == Status.CANCELLED and row.ended_from == Status.EXECUTING
+        if cancelled or row.status == Status.EXECUTING:
+            self.claims.add((row.id, row.claim_seq))
 
 
 def attend(conn: Connection, db: Database, care: Aftercare) -> set[str]:

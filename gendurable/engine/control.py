@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gendurable.engine import ending, targets
 from gendurable.errors import DuplicateInstance, InvalidInput
-from gendurable.lifecycle import LIVE, Status
+from gendurable.lifecycle import LIVE
 from gendurable.queries import children, control, enqueue, lookup, outcomes
 from gendurable.state import storable
 
@@ -106,8 +106,7 @@ def retry(
     except IntegrityError as error:
         raise duplicate(conn, db, row) from error
     assert answer is not None
-    if row.ended_from == Status.EXECUTING:
-        care.taken(row)  # it was cancelled, and its step may not have ended since
+    care.taken(row)
     if row.parent_id is not None:
         children.join_round(conn, db, row.parent_id, row.parent_round, 1)
     record(conn, db, "retried", [row], by, reason)

@@ -84,7 +84,8 @@ def rewind(
         undone = int(row.status == Status.DONE)
         children.join_round(conn, db, row.parent_id, row.parent_round, 1, undone)
     _record(conn, db, "rewound", row, by, reason)
-    _leave(care, row)
+    care.moved(row)
+    care.taken(row)
     return queue
 
 
@@ -119,7 +120,8 @@ def patch(
     step = subject.step if subject.adopted else None
     queue, status = query.patch(conn, db, row.id, state=state, step=step, version=subject.version)
     _record(conn, db, "patched", row, by, reason)
-    _leave(care, row)
+    care.moved(row)
+    care.taken(row)
     return {queue} if status == "runnable" else set()
 
 
@@ -178,13 +180,6 @@ def _resolved(machine: Machine, step: str) -> str:
     """Return the present name of a stored step; one that is unknown by now has no other."""
     found = machine.steps.get(step)
     return step if found is None else found.name
-
-
-def _leave(care: Aftercare, row: Any) -> None:
-    """Note what an edit has moved, and the step that may still run and has lost its row."""
-    care.moved(row)
-    if Status.EXECUTING in (row.status, row.ended_from):
-        care.taken(row)
 
 
 def _record(

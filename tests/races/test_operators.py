@@ -189,6 +189,80 @@ class TestEdits:
         assert play.row(one.id).status == "runnable"
 
 
+class TestCascade:
+    """Nothing escapes that is born while a cascade goes down."""
+
+    BIRTH = gd.ScheduleChildren([Actor(), Actor()], then="then")
+
+    def all(self, play):
+        return [row.status for row in play.rows("SELECT status FROM gendurable.instances")]
+
+    def test_a_birth_first(self, play, conn, other, meanwhile, blocked):
+        """The cascade waits for an outcome that has children, and ends them with their parent."""
+        id = play.actor()
+        with conn.begin():
+            play.commit(play.say(play.one(), self.BIRTH), conn=conn)
+            cancelled = meanwhile(play.durable.cancel, id, "no", cascade=True, session=other)
+            blocked(other)
+        assert cancelled.result(10) is True
+        other.commit()
+
+        assert self.all(play) == ["cancelled"] * 3
+
+    def test_the_cascade_first(self, play, conn, other, meanwhile, blocked):
+        """An outcome that waits for the cascade is stale then, and nobody is born."""
+        id = play.actor()
+        late = play.say(play.one(), self.BIRTH)
+        play.durable.cancel(id, "no", cascade=True, session=other)
+        with conn.begin():
+            committed = meanwhile(play.commit, late, conn=conn, wait=True)
+            blocked(conn)
+            other.commit()
+            assert committed.result(10).stale == [late]
+
+        assert self.all(play) == ["cancelled"]
+
+    def test_a_birth_between_two_generations(self, play, conn):
+        """A child that has children while its parent is being ended is ended with them."""
+        id, (_, child) = play.family(2)
+        born = []
+
+        def give_birth():
+            if not born:
+                born.extend(play.commit(play.say(child, self.BIRTH)).ids)
+
+        with conn.begin():
+            play.watch(conn, "'cancelled'", give_birth)
+            play.durable.cancel(id, "no", cascade=True, session=conn)
+
+        assert born == [child.id]
+        assert self.all(play) == ["cancelled"] * 5
+
+    def test_a_birth_from_outside(self, play, conn, meanwhile, blocked_somewhere):
+        """Whoever adds children to a child waits for the cascade, and finds it ended."""
+        id, (child, _) = play.family(2)
+        with conn.begin():
+            play.durable.cancel(id, "no", cascade=True, session=conn)
+            added = meanwhile(play.durable.schedule_children, child.id, [Actor()])
+            blocked_somewhere()
+        with pytest.raises(gd.NoTarget):
+            added.result(10)
+
+        assert self.all(play) == ["cancelled"] * 3
+
+    def test_a_child_that_is_put_back_meanwhile(self, play, conn, meanwhile, blocked_somewhere):
+        """A retry of a child waits for the cascade, and is a decision of its own after that."""
+        id, (child, _) = play.family(2)
+        play.commit(play.say(child, gd.Stop("no")))
+        with conn.begin():
+            play.durable.cancel(id, "no", cascade=True, session=conn)
+            retried = meanwhile(play.durable.retry, child.id)
+            blocked_somewhere()
+        retried.result(10)
+
+        assert (play.row(child.id).status, play.row(id).status) == ("runnable", "cancelled")
+
+
 class TestFamilies:
     @pytest.mark.parametrize("deed", ["cancel", "rewind", "pause", "reschedule"])
     def test_who_waits_for_a_child_does_not_hold_its_parent(
