@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
-from gendurable.engine import ending, targets
+from gendurable.engine import ending, faults, targets
 from gendurable.errors import DuplicateInstance, InvalidInput
 from gendurable.lifecycle import LIVE
 from gendurable.queries import children, control, enqueue, lookup, outcomes
 from gendurable.state import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from gendurable.engine.aftercare import Aftercare
     from gendurable.queries.statement import Database
+
+T = TypeVar("T")
+
+#: How often a key is tried for whose holder ends just then.
+CHANCES = 3
 
 
 def cancel(
@@ -100,11 +105,7 @@ def retry(
     pending, done = 0, 0
     if row.ended_from == "awaiting_children":
         pending, done = children.recount(conn, db, row.id, row.round)
-    try:
-        with conn.begin_nested():
-            answer = control.retry(conn, db, row.id, pending, done)
-    except IntegrityError as error:
-        raise duplicate(conn, db, row) from error
+    answer = revived(conn, db, row, lambda: control.retry(conn, db, row.id, pending, done))
     assert answer is not None
     care.taken(row)
     if row.parent_id is not None:
@@ -113,14 +114,29 @@ def retry(
     return {answer[0]} if answer[1] == "runnable" else set()
 
 
-def duplicate(conn: Connection, db: Database, row: Any) -> DuplicateInstance:
-    """Return the error for an ended instance whose key was taken since."""
-    holder = enqueue.holders(conn, db, [row.correlation_key]).get(row.correlation_key)
-    return DuplicateInstance(
-        f"instance {row.id} cannot be put back: its correlation key {row.correlation_key!r} is"
-        f" held by instance {holder}",
-        holder,
-    )
+def revived(conn: Connection, db: Database, row: Any, change: Callable[[], T]) -> T:
+    """Make a *change* by which an ended instance lives again, and takes its key back.
+
+    Raises:
+        DuplicateInstance: its key was taken since.
+    """
+    for chance in range(CHANCES):
+        try:
+            with conn.begin_nested():
+                return change()
+        except IntegrityError as error:
+            if faults.sqlstate(error) != faults.UNIQUE:
+                raise
+            key = row.correlation_key
+            holder = enqueue.holders(conn, db, [key]).get(key)
+            if holder is None and chance + 1 < CHANCES:
+                continue  # it has ended since
+            raise DuplicateInstance(
+                f"instance {row.id} cannot be put back: its correlation key {key!r} is held by"
+                f" instance {holder}",
+                holder,
+            ) from error
+    raise AssertionError("unreachable")
 
 
 def reschedule(

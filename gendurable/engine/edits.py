@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from sqlalchemy.exc import IntegrityError
 
 from gendurable.engine import control, targets
 from gendurable.engine.patching import patched
@@ -73,13 +73,11 @@ def rewind(
     except InvalidOutcome as error:
         raise InvalidInput(f"to={to!r}: {error}") from None
     stays = step == _resolved(machine, subject.step)
-    try:
-        with conn.begin_nested():
-            queue = query.rewind(
-                conn, db, row.id, step=step, state=state, version=subject.version, stays=stays
-            )
-    except IntegrityError as error:
-        raise control.duplicate(conn, db, row) from error
+    version = subject.version
+    set_back = partial(
+        query.rewind, conn, db, row.id, step=step, state=state, version=version, stays=stays
+    )
+    queue = control.revived(conn, db, row, set_back)
     if row.parent_id is not None and row.status in TERMINAL:
         undone = int(row.status == Status.DONE)
         children.join_round(conn, db, row.parent_id, row.parent_round, 1, undone)

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import gendurable as gd
+from gendurable.engine import control
 from gendurable.testing import drain
 from tests.races.play import SCRIPT, Actor
 
@@ -187,6 +188,50 @@ class TestEdits:
 
         assert (play.row(id).status, play.row(id).children_pending) == ("runnable", 0)
         assert play.row(one.id).status == "runnable"
+
+
+class TestKeys:
+    @pytest.mark.parametrize("edit", ["retry", "rewind"])
+    def test_whose_holder_ends_just_then(self, play, monkeypatch, edit):
+        """A key that is free again when its holder is looked for is taken, with no complaint."""
+        id = play.actor(correlation_key="k")
+        play.durable.cancel(id, "no")
+        holder = play.actor(correlation_key="k")
+        holders = control.enqueue.holders
+
+        def late(conn, db, keys):
+            monkeypatch.setattr(control.enqueue, "holders", holders)
+            play.durable.cancel(holder, "out of the way")
+            return holders(conn, db, keys)
+
+        monkeypatch.setattr(control.enqueue, "holders", late)
+        if edit == "retry":
+            play.durable.retry(id)
+        else:
+            play.durable.rewind(id, to="then")
+
+        assert (play.row(id).status, play.row(holder).status) == ("runnable", "cancelled")
+
+    def test_a_key_that_is_being_taken(self, play, conn, meanwhile, blocked_somewhere):
+        """A retry waits for the transaction that inserts its key, and is refused or not by that."""
+        id = play.actor(correlation_key="k")
+        play.durable.cancel(id, "no")
+        with conn.begin() as transaction:
+            play.durable.insert(Actor(), correlation_key="k", session=conn)
+            retried = meanwhile(play.durable.retry, id)
+            blocked_somewhere()
+            transaction.rollback()
+        retried.result(10)
+        assert play.row(id).status == "runnable"
+
+        play.durable.cancel(id, "no")
+        with conn.begin():
+            holder = play.durable.insert(Actor(), correlation_key="k", session=conn)
+            retried = meanwhile(play.durable.retry, id)
+            blocked_somewhere()
+        with pytest.raises(gd.DuplicateInstance) as caught:
+            retried.result(10)
+        assert caught.value.id == holder.id
 
 
 class TestCascade:
