@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
-from gendurable.engine import control, current, faults
+from gendurable.engine import current, faults, targets
+from gendurable.engine.aftercare import Aftercare, attend
 from gendurable.errors import InvalidInput, SchemaError
 from gendurable.retry import jitter
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from gendurable.operations import Operations
 
 T = TypeVar("T")
+
+log = logging.getLogger("gendurable")
 
 #: How often a transaction of our own runs before its deadlock is the caller's to know.
 TRIES = 8
@@ -32,10 +36,14 @@ Caller: TypeAlias = Session | scoped_session[Any] | Connection | None
 
 @dataclass(slots=True)
 class Work:
-    """A transaction to work in, and the queues that will have news once it commits."""
+    """A transaction to work in, and the queues that will have news once it commits.
+
+    ``care`` is what has to be seen to then.
+    """
 
     conn: Connection
     queues: set[str] = field(default_factory=set)
+    care: Aftercare = field(default_factory=Aftercare)
 
 
 @contextmanager
@@ -51,10 +59,17 @@ def working(durable: Operations, caller: Caller, *, single: bool = False) -> Ite
                 work = Work(conn)
                 yield work
             durable.notifier.announce(work.queues)
+            if work.care:
+                see_to(durable, work.care)
         else:
             work = Work(connection_of(durable, caller))
+            scope = current.step()
+            if scope is not None and scope.works_on(work.conn):
+                scope.used = True
             yield work
-            if work.queues:
+            if work.care:
+                durable.notifier.announce_on_commit(work.conn, (*work.queues, work.care))
+            elif work.queues:
                 durable.notifier.announce_on_commit(work.conn, work.queues)
     except DBAPIError as error:
         if faults.is_missing(error) and f"{durable.db.schema}." in str(error):
@@ -64,6 +79,17 @@ def working(durable: Operations, caller: Caller, *, single: bool = False) -> Ite
                 " durable.create_schema()"
             ) from error
         raise
+
+
+def see_to(durable: Operations, care: Aftercare) -> None:
+    """Do what a committed transaction has left to do. It has happened, whatever becomes of this."""
+    try:
+        with durable.engine.begin() as conn:
+            queues = attend(conn, durable.db, care)
+    except SQLAlchemyError as error:  # a pool without a free connection among them
+        log.warning("left to the sweeps of the workers: %s", error)
+    else:
+        durable.notifier.announce(queues)
 
 
 def carry_out(
@@ -104,7 +130,7 @@ def refuse_own(durable: Operations, target: int | str, what: str) -> None:
     """Refuse what a step does to its own instance, before it waits for its own session."""
     mine = me(durable)
     if mine is not None and _is_me(durable, target):
-        control.refuse_self([mine], mine, what)
+        targets.refuse_self([mine], mine, what)
 
 
 def _is_me(durable: Operations, target: int | str) -> bool:

@@ -14,9 +14,18 @@ from sqlalchemy.orm import Session
 
 from gendurable import migrations
 from gendurable.buffering import Buffering
-from gendurable.callers import Caller, Work, carry_out, me, refuse_outside, refuse_own, working
+from gendurable.callers import (
+    Caller,
+    Work,
+    carry_out,
+    me,
+    refuse_outside,
+    refuse_own,
+    see_to,
+    working,
+)
 from gendurable.editing import Editing
-from gendurable.engine import control, enqueue, limits
+from gendurable.engine import control, enqueue, limits, targets
 from gendurable.engine.probes import Probe, stamped, word_json
 from gendurable.engine.scope import StepSession
 from gendurable.errors import ConfigError
@@ -108,6 +117,7 @@ class Durable(Buffering, Editing, Scheduling, Maintenance):
             channel=_channel(settings.schema),
             listen=settings.listen,
             url=settings.listen_url,
+            see_to=lambda care: see_to(self, care),
         )
         self.buffer = Buffer(self.engine, self.db, self.name, self.notifier.announce)
         self._tables = tables_for(settings.schema)
@@ -240,7 +250,7 @@ class Durable(Buffering, Editing, Scheduling, Maintenance):
             if answer is None and isinstance(goal, str):  # the key may have passed to another
                 answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key, word)
             if answer is None:
-                raise control.no_target(goal)
+                raise targets.no_target(goal)
             stored, woken = answer
             if woken is not None:
                 work.queues.add(woken)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
-from gendurable.engine import edits, explain, leases
+from gendurable.engine import edits, explain
 from gendurable.engine.explanation import Explanation
 from gendurable.errors import InvalidInput
 from gendurable.operating import Operating
@@ -72,8 +72,8 @@ class Editing(Operating):
             to: a step (``Order.ship``), its name, or the id of an entry of the history that holds
                 a state: then it gets that state too, and stands where it stood before that entry.
             where: a condition on ``gd.Instance``, instead of a target.
-            session: the caller's transaction. Without one, the database session of a step that
-                loses its row is ended, so that nobody waits for its locks.
+            session: the caller's transaction. After its commit the database session of a step
+                that has lost its row is ended, so that nobody waits for its locks.
             by: who does it, for the history.
             reason: why, likewise.
 
@@ -85,35 +85,33 @@ class Editing(Operating):
         """
         if isinstance(to, bool) or not (isinstance(to, (str, int)) or callable(to)):
             raise InvalidInput(f"to={to!r} must be a step, its name or the id of an entry")
+        if isinstance(to, int) and not 0 < to < 2**63:
+            raise InvalidInput(f"to={to!r} is no id of an entry; ids are positive")
         by, reason = check_note(by, "by"), check_note(reason, "reason")
-        taken: list[str] = []
 
         def set_to(work: Work, goal: int | str) -> None:
-            edited = edits.rewind(
+            queue = edits.rewind(
                 work.conn,
                 self.db,
                 goal,
                 to,
+                care=work.care,
                 catalogue=self.catalogue,
                 by=by,
                 reason=reason,
                 me=me(self),
             )
-            work.queues |= edited.queues
-            taken.extend(edited.sessions)
+            work.queues.add(queue)
 
         refuse_both(target=target, where=where)
         if where is not None:
             if isinstance(to, int):
                 raise InvalidInput(f"to={to}: an entry belongs to one instance; name a step")
-            count = one_by_one(self, where, session, "rewind", set_to)
-        else:
-            goal = as_target(target)  # type: ignore[arg-type]  # refuse_both: it is not None
-            refuse_own(self, goal, "rewind")
-            carry_out(self, session, lambda work: set_to(work, goal))
-            count = None
-        self._end_sessions(session, taken)
-        return count
+            return one_by_one(self, where, session, "rewind", set_to)
+        goal = as_target(target)  # type: ignore[arg-type]  # refuse_both: it is not None
+        refuse_own(self, goal, "rewind")
+        carry_out(self, session, lambda work: set_to(work, goal))
+        return None
 
     def patch_state(
         self,
@@ -148,12 +146,13 @@ class Editing(Operating):
         goal = as_target(target)
         refuse_own(self, goal, "patch the state of")
 
-        def change(work: Work) -> list[str]:
-            edited = edits.patch(
+        def change(work: Work) -> None:
+            work.queues |= edits.patch(
                 work.conn,
                 self.db,
                 goal,
                 values,
+                care=work.care,
                 expect=expect,
                 catalogue=self.catalogue,
                 max_size=self.settings.max_size,
@@ -161,10 +160,8 @@ class Editing(Operating):
                 reason=reason,
                 me=me(self),
             )
-            work.queues |= edited.queues
-            return edited.sessions
 
-        self._end_sessions(session, carry_out(self, session, change))
+        carry_out(self, session, change)
 
     def explain(self, target: Target, *, session: Caller = None) -> Explanation:
         """Say why an instance is not running, from what the tables hold now.
@@ -175,12 +172,6 @@ class Editing(Operating):
         goal = as_target(target)
         with working(self, session) as work:
             return explain.explain(work.conn, self.db, goal, self.settings, self.catalogue)
-
-    def _end_sessions(self, session: Caller, names: list[str]) -> None:
-        """End the sessions of steps that lost their rows, once that is committed."""
-        if names and session is None:
-            with self.engine.begin() as conn:
-                leases.terminate(conn, names)
 
 
 def _check_patch(values: object, expect: object) -> None:

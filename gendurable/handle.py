@@ -57,9 +57,16 @@ class Handle:
         """Send it a signal; see ``Durable.signal``."""
         return self.durable.signal(self, signal, payload, dedup_key=dedup_key, session=session)
 
-    def cancel(self, reason: str, cascade: bool = False, *, session: Caller = None) -> bool:
+    def cancel(
+        self,
+        reason: str,
+        cascade: bool = False,
+        *,
+        session: Caller = None,
+        by: str | None = None,
+    ) -> bool:
         """Cancel it; see ``Durable.cancel``."""
-        return self.durable.cancel(self, reason, cascade, session=session)
+        return self.durable.cancel(self, reason, cascade, session=session, by=by)
 
     def instance(self, session: Caller = None) -> Instance | None:
         """Return the row, loaded in *session* or detached, None if it is not visible."""

@@ -67,7 +67,14 @@ class Operating(Operations):
 
             def end_page(work: Work, ids: list[int]) -> int:
                 ended, woken = control.cancel_locked(
-                    work.conn, self.db, ids, reason, cascade=cascade, by=by, me=me(self)
+                    work.conn,
+                    self.db,
+                    ids,
+                    reason,
+                    care=work.care,
+                    cascade=cascade,
+                    by=by,
+                    me=me(self),
                 )
                 work.queues |= woken
                 return len(ended)
@@ -78,7 +85,14 @@ class Operating(Operations):
 
         def end(work: Work) -> bool:
             ids, woken = control.cancel(
-                work.conn, self.db, goal, reason, cascade=cascade, by=by, me=me(self)
+                work.conn,
+                self.db,
+                goal,
+                reason,
+                care=work.care,
+                cascade=cascade,
+                by=by,
+                me=me(self),
             )
             work.queues |= woken
             return bool(ids)
@@ -128,7 +142,7 @@ class Operating(Operations):
 
         def put_back(work: Work, goal: int | str) -> None:
             work.queues |= control.retry(
-                work.conn, self.db, goal, by=by, reason=reason, me=me(self)
+                work.conn, self.db, goal, care=work.care, by=by, reason=reason, me=me(self)
             )
 
         if where is not None:
@@ -152,8 +166,9 @@ class Operating(Operations):
     ) -> int:
         """Hold a live instance, a whole queue, or all live instances that a condition finds.
 
-        A step that is running ends as ever; then nothing starts until somebody resumes. Signals
-        are stored and deadlines pass meanwhile. A queue is held with all that comes into it later.
+        A step that is running ends as ever; then nothing starts until somebody resumes, but for
+        what a worker has claimed ahead, for a tenth of a second. Signals are stored and deadlines
+        pass meanwhile. A queue is held with all that comes into it later.
         Returns how many were not held before: 0 or 1, with *where* any number.
 
         Raises:
@@ -164,10 +179,10 @@ class Operating(Operations):
         by, reason = check_note(by, "by"), check_note(reason, "reason")
 
         def hold(work: Work, ids: list[int]) -> int:
-            return pauses.pause(work.conn, self.db, ids, by, reason)
+            return pauses.pause(work.conn, self.db, ids, by, reason, care=work.care)
 
         def hold_queue(work: Work, name: str) -> int:
-            return queues.pause_queue(work.conn, self.db, name, by, reason)
+            return pauses.pause_queue(work.conn, self.db, name, by, reason, care=work.care)
 
         return self._hold("pause", target, queue, where, session, hold, hold_queue)
 

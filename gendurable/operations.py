@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from sqlalchemy.orm import Session
 
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
-from gendurable.engine import control
+from gendurable.engine import control, targets
 from gendurable.errors import InvalidInput
 from gendurable.handle import Handle, Settled
 from gendurable.lifecycle import TERMINAL, Status
 from gendurable.queries import lookup
 from gendurable.retry import Duration, seconds
 from gendurable.runtime.waiter import wait
-from gendurable.spawn import check_name, check_note, check_priority
+from gendurable.spawn import check_aware, check_name, check_note, check_priority
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -57,8 +57,10 @@ class Operations:
         goal = as_target(target)
         if at is None and delay is None and priority is None and queue is None:
             raise InvalidInput("reschedule: give at=, delay=, priority= or queue=")
-        if at is not None and (delay is not None or at.utcoffset() is None):
-            raise InvalidInput(f"at={at!r} must have a time zone, and goes without delay=")
+        if at is not None:
+            check_aware(at)
+        if at is not None and delay is not None:
+            raise InvalidInput(f"at={at!r} goes without delay=")
         if priority is not None:
             check_priority(priority, "priority")
         if queue is not None:
@@ -72,6 +74,7 @@ class Operations:
                 work.conn,
                 self.db,
                 goal,
+                care=work.care,
                 due=at,
                 delay=wait_for,
                 queue=queue,
@@ -131,7 +134,7 @@ class Operations:
         with working(self, None) as work:
             row = lookup.find(work.conn, self.db, target)
         if row is None:
-            raise control.no_target(target)
+            raise targets.no_target(target)
         return row
 
 

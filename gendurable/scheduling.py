@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from gendurable.callers import Caller, Work, carry_out
 from gendurable.engine import limits, occurrences, schedules
+from gendurable.engine.probes import Probe, word_of
 from gendurable.engine.spawning import encode_row
 from gendurable.errors import InvalidInput
 from gendurable.handle import Handle
@@ -33,8 +34,9 @@ _HEADERS = {"schedule", "occurrence", "triggered"}
 class ScheduleStatus:
     """How a schedule stands; its expression and zone are those that hold, edited or not.
 
-    ``last_id`` is the instance inserted last, triggered ones included, ``skipped_at`` the
-    occurrence skipped last because an instance still lived, and ``error`` why it cannot fire.
+    ``last_id`` is the instance inserted last, triggered ones included; with ``overlap="skip"`` one
+    that still lives stands there until it has ended. ``skipped_at`` is the occurrence skipped last
+    because that one lived, and ``error`` why it cannot fire.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Scheduling(Operations):
     settings: Settings
     #: What this binding has declared, by name; workers store it.
     declarations: dict[str, schedules.Declaration]
+    probes: tuple[Probe, ...]
 
     def schedule(
         self,
@@ -180,6 +183,8 @@ class Scheduling(Operations):
     def trigger(self, name: str, *, session: Caller = None) -> Handle:
         """Insert an instance of a schedule now, paused or not, whatever else of it lives.
 
+        What goes along with an insert made here, such as a trace, goes along with it, too.
+
         Raises:
             NoTarget: there is no such schedule.
         """
@@ -187,7 +192,7 @@ class Scheduling(Operations):
 
         def insert(work: Work) -> int:
             self._ensure(work, name)
-            fired = schedules.trigger(work.conn, self.db, name)
+            fired = schedules.trigger(work.conn, self.db, name, word_of(self.probes))
             work.queues.add(fired.queue)
             return fired.ids[0]
 

@@ -32,25 +32,30 @@ def in_pages(
 ) -> int:
     """Change what *where* finds, page by page, each in a transaction of its own without a caller's.
 
-    *also* narrows it down. Instances that are inserted meanwhile are not meant.
+    What somebody holds then comes last, each by itself. *also* narrows the condition down.
+    Instances that are inserted meanwhile are not meant.
     """
     table = check_where(durable, where)
     if also is not None:
         where = and_(where, also)
 
-    def page(after: int, upto: int, work: Work) -> tuple[int | None, int]:
+    def turn(after: int, upto: int, wait: bool, work: Work) -> tuple[bulk.Page, int]:
         mine = bulk.reach(work.conn, durable.db, me(durable), cascade=cascade)
-        end, ids = bulk.lock_page(
-            work.conn, durable.db, table, where, after, upto, me=mine, what=what
+        page = bulk.lock_page(
+            work.conn, durable.db, table, where, after, upto, me=mine, what=what, wait=wait
         )
-        return end, change(work, ids) if ids else 0
+        return page, change(work, page.ids) if page.ids else 0
 
     upto = carry_out(durable, session, lambda work: bulk.newest(work.conn, table))
     after: int | None = 0
     total = 0
+    left: list[int] = []
     while after is not None:
-        after, count = carry_out(durable, session, partial(page, after, upto))
-        total += count
+        page, count = carry_out(durable, session, partial(turn, after, upto, session is not None))
+        after, total = page.end, total + count
+        left += page.left
+    for id in left:
+        total += carry_out(durable, session, partial(turn, id - 1, id, True))[1]
     return total
 
 

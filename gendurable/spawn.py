@@ -105,7 +105,8 @@ def _scope(value: Any) -> Scope | None:
         raise InvalidInput(f"correlation_scope={value!r} must be LIVE, ALL or None") from None
 
 
-def _check_aware(value: object) -> None:
+def check_aware(value: object) -> None:
+    """Refuse what is no instant: a datetime without a zone would be that of some clock."""
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise InvalidInput(f"at={value!r} must be a datetime with a time zone")
 
@@ -143,7 +144,7 @@ class Spawn:
             if self.at is not None:
                 raise InvalidInput("give delay= or at=, not both")
         if self.at is not None:
-            _check_aware(self.at)
+            check_aware(self.at)
         self._join_keys()
         if type(self.correlation_scope) is not Scope:
             _set(self, "correlation_scope", _scope(self.correlation_scope))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gendurable.engine import control
+from gendurable.engine import targets
 from gendurable.errors import DuplicateInstance, InvalidInput
 from gendurable.queries import bulk as query
 from gendurable.queries import outcomes
@@ -23,6 +24,18 @@ PAGE = 200
 log = logging.getLogger("gendurable")
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Whom a condition has found: locked ones, and those that somebody else holds.
+
+    ``end`` is where the next page begins, None after the last one.
+    """
+
+    end: int | None
+    ids: list[int]
+    left: list[int]
+
+
 def newest(conn: Connection, table: Table) -> int:
     """Return the highest id there is."""
     return query.newest(conn, table)
@@ -38,23 +51,34 @@ def lock_page(
     *,
     me: set[int],
     what: str,
-) -> tuple[int | None, list[int]]:
-    """Lock the next page; return where it ends (None: the last), and whom *where* still finds.
+    wait: bool,
+) -> Page:
+    """Lock the next page, and look again whom *where* finds there.
+
+    What somebody holds is waited for, or without *wait* left: so that a hand which waits for one
+    row holds no other from its worker.
 
     Raises:
-        InvalidInput: one of *me* is among them.
+        InvalidInput: one of *me* is among them, or they are children of a step that works beside
+            its session.
     """
     rows = query.page(conn, table, where, after, upto, PAGE)
-    if not rows:
-        return None, []
     ids = [row.id for row in rows]
+    end = ids[-1] if len(ids) == PAGE else None
+    if not ids:
+        return Page(end, [], [])
     if not me.isdisjoint(ids):
         raise InvalidInput(
             f"a step cannot {what} its own instance, which where= finds, or an ancestor of it;"
             " return an outcome instead"
         )
-    outcomes.lock(conn, db, {*ids, *(row.parent_id for row in rows if row.parent_id)}, wait=True)
-    return ids[-1] if len(ids) == PAGE else None, query.still(conn, table, where, ids)
+    parents = {row.parent_id for row in rows if row.parent_id is not None}
+    targets.refuse_to_wait(conn, db, parents)
+    missing = {*ids, *parents} - outcomes.lock(conn, db, {*ids, *parents}, wait=wait).keys()
+    held = outcomes.look(conn, db, missing).keys() if missing else set()
+    left = [row.id for row in rows if row.id in held or row.parent_id in held]
+    mine = [id for id in ids if id not in set(left)]
+    return Page(end, query.still(conn, table, where, mine) if mine else [], left)
 
 
 def each(conn: Connection, ids: list[int], change: Callable[[int], None]) -> int:
@@ -75,4 +99,4 @@ def reach(conn: Connection, db: Database, me: int | None, *, cascade: bool) -> s
     """Return the ids that a step which is running as *me* must not touch."""
     if me is None:
         return set()
-    return control.ancestors(conn, db, me) if cascade else {me}
+    return targets.ancestors(conn, db, me) if cascade else {me}

@@ -44,7 +44,7 @@ def commit(
     if plain:
         late = _insert_children(conn, db, plain)
         if ttl is not None:
-            late |= {one.claim.id: {"ahead": True} for one in plain if one.ahead}
+            late |= {one.claim.id: {"ahead": one.claim.queue} for one in plain if one.ahead}
         written = _write(conn, db, worker, plain, late, wait and len(batch) == 1, ttl or 0.0)
         if simple and len(written) < len(plain):
             plain = owned = _part(conn, db, worker, plain, {row[0] for row in written}, answer)

@@ -3,49 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
-from gendurable.engine import ending
-from gendurable.errors import DuplicateInstance, InvalidInput, NoTarget
+from gendurable.engine import ending, faults, targets
+from gendurable.errors import DuplicateInstance, InvalidInput
 from gendurable.lifecycle import LIVE
 from gendurable.queries import children, control, enqueue, lookup, outcomes
 from gendurable.state import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection
 
+    from gendurable.engine.aftercare import Aftercare
     from gendurable.queries.statement import Database
 
+T = TypeVar("T")
 
-def no_target(target: int | str) -> NoTarget:
-    """Return the error for a target that is not there."""
-    what = f"instance {target}" if isinstance(target, int) else f"instance with key {target!r}"
-    return NoTarget(
-        f"no live {what} is visible here; it may have ended, or the transaction that inserts it"
-        " may not have committed"
-    )
-
-
-def locked(conn: Connection, db: Database, target: int | str) -> Any:
-    """Lock the instance that *target* names, after its parent, and return it as it is then.
-
-    Raises:
-        NoTarget: there is none.
-    """
-    for _ in range(3):  # a key may pass to another instance while its holder is waited for
-        seen = lookup.find(conn, db, target)
-        if seen is None:
-            break
-        outcomes.lock(conn, db, {seen.id, seen.parent_id or seen.id}, wait=True)
-        row = lookup.find(conn, db, target)
-        if row is not None and row.id == seen.id:
-            return row
-    raise no_target(target)
+#: How often a key is tried for whose holder ends just then.
+CHANCES = 3
 
 
 def cancel(
@@ -54,6 +34,7 @@ def cancel(
     target: int | str,
     reason: str,
     *,
+    care: Aftercare,
     cascade: bool = False,
     by: str | None = None,
     me: int | None = None,
@@ -65,10 +46,10 @@ def cancel(
     """
     if me is not None and cascade:
         seen = lookup.find(conn, db, target)
-        if seen is not None and seen.id in ancestors(conn, db, me):
-            refuse_self([me], me, "cancel")
-    row = locked(conn, db, target)
-    return cancel_locked(conn, db, [row.id], reason, cascade=cascade, by=by, me=me)
+        if seen is not None and seen.id in targets.ancestors(conn, db, me):
+            targets.refuse_self([me], me, "cancel")
+    row = targets.locked(conn, db, target)
+    return cancel_locked(conn, db, [row.id], reason, care=care, cascade=cascade, by=by, me=me)
 
 
 def cancel_locked(
@@ -77,6 +58,7 @@ def cancel_locked(
     level: list[int],
     reason: str,
     *,
+    care: Aftercare,
     cascade: bool,
     by: str | None,
     me: int | None = None,
@@ -86,10 +68,12 @@ def cancel_locked(
     ids: list[int] = []
     queues: set[str] = set()
     while level:
-        refuse_self(level, me, "cancel")
+        targets.refuse_self(level, me, "cancel")
         ended, woken = ending.cancel(conn, db, dict.fromkeys(level, reason))
         queues |= woken
         ids += [one.id for one in ended]
+        for one in ended:
+            care.moved(one)
         record(conn, db, "cancelled", ended, by, reason)
         level = control.live_children(conn, db, level) if cascade else []
     return ids, queues
@@ -100,6 +84,7 @@ def retry(
     db: Database,
     target: int | str,
     *,
+    care: Aftercare,
     by: str | None = None,
     reason: str | None = None,
     me: int | None = None,
@@ -111,8 +96,8 @@ def retry(
         InvalidInput: it neither failed nor was cancelled.
         DuplicateInstance: its key was taken since.
     """
-    row = locked(conn, db, target)
-    refuse_self([row.id], me, "retry")
+    row = targets.locked(conn, db, target)
+    targets.refuse_self([row.id], me, "retry")
     if row.ended_from is None:
         raise InvalidInput(
             f"instance {row.id} is {row.status}; only failed and cancelled ones can be retried"
@@ -120,26 +105,38 @@ def retry(
     pending, done = 0, 0
     if row.ended_from == "awaiting_children":
         pending, done = children.recount(conn, db, row.id, row.round)
-    try:
-        with conn.begin_nested():
-            answer = control.retry(conn, db, row.id, pending, done)
-    except IntegrityError as error:
-        raise duplicate(conn, db, row) from error
+    answer = revived(conn, db, row, lambda: control.retry(conn, db, row.id, pending, done))
     assert answer is not None
+    care.taken(row)
     if row.parent_id is not None:
         children.join_round(conn, db, row.parent_id, row.parent_round, 1)
     record(conn, db, "retried", [row], by, reason)
     return {answer[0]} if answer[1] == "runnable" else set()
 
 
-def duplicate(conn: Connection, db: Database, row: Any) -> DuplicateInstance:
-    """Return the error for an ended instance whose key was taken since."""
-    holder = enqueue.holders(conn, db, [row.correlation_key]).get(row.correlation_key)
-    return DuplicateInstance(
-        f"instance {row.id} cannot be put back: its correlation key {row.correlation_key!r} is"
-        f" held by instance {holder}",
-        holder,
-    )
+def revived(conn: Connection, db: Database, row: Any, change: Callable[[], T]) -> T:
+    """Make a *change* by which an ended instance lives again, and takes its key back.
+
+    Raises:
+        DuplicateInstance: its key was taken since.
+    """
+    for chance in range(CHANCES):
+        try:
+            with conn.begin_nested():
+                return change()
+        except IntegrityError as error:
+            if faults.sqlstate(error) != faults.UNIQUE:
+                raise
+            key = row.correlation_key
+            holder = enqueue.holders(conn, db, [key]).get(key)
+            if holder is None and chance + 1 < CHANCES:
+                continue  # it has ended since
+            raise DuplicateInstance(
+                f"instance {row.id} cannot be put back: its correlation key {key!r} is held by"
+                f" instance {holder}",
+                holder,
+            ) from error
+    raise AssertionError("unreachable")
 
 
 def reschedule(
@@ -147,6 +144,7 @@ def reschedule(
     db: Database,
     target: int | str,
     *,
+    care: Aftercare,
     due: datetime | None,
     delay: float | None,
     queue: str | None,
@@ -161,8 +159,8 @@ def reschedule(
         NoTarget: it has ended, or is not there.
         InvalidInput: a time is given for one that is not waiting for its turn.
     """
-    row = locked(conn, db, target)
-    refuse_self([row.id], me, "reschedule")
+    row = targets.locked(conn, db, target)
+    targets.refuse_self([row.id], me, "reschedule")
     if row.status in LIVE and row.status != "runnable" and (due is not None or delay is not None):
         raise InvalidInput(
             f"instance {row.id} is {row.status}: at= and delay= are for one that waits for its"
@@ -172,7 +170,8 @@ def reschedule(
         conn, db, row.id, due=due, delay=delay, queue=queue, priority=priority
     )
     if found is None:
-        raise no_target(target)
+        raise targets.no_target(target)
+    care.moved(row)
     record(conn, db, "rescheduled", [row], by, reason)
     return found
 
@@ -183,10 +182,10 @@ def adopt(conn: Connection, db: Database, parent: int | str, me: int | None) -> 
     Raises:
         NoTarget: it has ended, or is not there.
     """
-    row = locked(conn, db, parent)
-    refuse_self([row.id], me, "schedule children of")
+    row = targets.locked(conn, db, parent)
+    targets.refuse_self([row.id], me, "schedule children of")
     if row.status not in LIVE:
-        raise no_target(parent)
+        raise targets.no_target(parent)
     return row
 
 
@@ -194,22 +193,6 @@ def join_round(conn: Connection, db: Database, parent: Any, count: int) -> None:
     """Let *count* new children of a locked parent join the round that it waits for, if it does."""
     if count:
         children.join_round(conn, db, parent.id, parent.round, count)
-
-
-def refuse_self(ids: Iterable[int], me: int | None, what: str) -> None:
-    """Refuse what a step does to its own instance."""
-    if me is not None and me in ids:
-        raise InvalidInput(f"a step cannot {what} its own instance {me}; return an outcome instead")
-
-
-def ancestors(conn: Connection, db: Database, me: int) -> set[int]:
-    """Return *me*, its parent, that one's parent and so on: whoever's cascade would reach *me*."""
-    found: set[int] = set()
-    one: Any = lookup.find(conn, db, me)
-    while one is not None:
-        found.add(one.id)
-        one = None if one.parent_id is None else lookup.find(conn, db, one.parent_id)
-    return found
 
 
 def record(

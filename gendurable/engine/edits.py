@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from sqlalchemy.exc import IntegrityError
 
-from gendurable.engine import control
-from gendurable.engine.leases import session_name
+from gendurable.engine import control, targets
 from gendurable.engine.patching import patched
 from gendurable.errors import InvalidInput, InvalidOutcome
 from gendurable.lifecycle import TERMINAL, Status
@@ -23,17 +22,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from gendurable.engine.aftercare import Aftercare
     from gendurable.machine import Machine
     from gendurable.queries.statement import Database
     from gendurable.registry import Catalogue
-
-
-@dataclass(slots=True)
-class Edited:
-    """Which queues have work by an edit, and the sessions of the steps that it took away."""
-
-    queues: set[str] = field(default_factory=set)
-    sessions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +50,13 @@ def rewind(
     target: int | str,
     to: str | int | Callable[..., Any],
     *,
+    care: Aftercare,
     catalogue: Catalogue,
     by: str | None = None,
     reason: str | None = None,
     me: int | None = None,
-) -> Edited:
-    """Set an instance to a step, or to where an entry of its history stood.
+) -> str:
+    """Set an instance to a step, or to where an entry of its history stood; return its queue.
 
     Raises:
         NoTarget: it is not there.
@@ -80,18 +73,18 @@ def rewind(
     except InvalidOutcome as error:
         raise InvalidInput(f"to={to!r}: {error}") from None
     stays = step == _resolved(machine, subject.step)
-    try:
-        with conn.begin_nested():
-            queue = query.rewind(
-                conn, db, row.id, step=step, state=state, version=subject.version, stays=stays
-            )
-    except IntegrityError as error:
-        raise control.duplicate(conn, db, row) from error
+    version = subject.version
+    set_back = partial(
+        query.rewind, conn, db, row.id, step=step, state=state, version=version, stays=stays
+    )
+    queue = control.revived(conn, db, row, set_back)
     if row.parent_id is not None and row.status in TERMINAL:
         undone = int(row.status == Status.DONE)
         children.join_round(conn, db, row.parent_id, row.parent_round, 1, undone)
     _record(conn, db, "rewound", row, by, reason)
-    return Edited({queue}, _taken(db, row))
+    care.moved(row)
+    care.taken(row)
+    return queue
 
 
 def patch(
@@ -100,14 +93,15 @@ def patch(
     target: int | str,
     values: Mapping[str, Any],
     *,
+    care: Aftercare,
     expect: int | None,
     catalogue: Catalogue,
     max_size: int,
     by: str | None = None,
     reason: str | None = None,
     me: int | None = None,
-) -> Edited:
-    """Change fields of the state of an instance.
+) -> set[str]:
+    """Change fields of the state of an instance; name the queue that has work by that.
 
     Raises:
         NoTarget: it is not there.
@@ -124,7 +118,9 @@ def patch(
     step = subject.step if subject.adopted else None
     queue, status = query.patch(conn, db, row.id, state=state, step=step, version=subject.version)
     _record(conn, db, "patched", row, by, reason)
-    return Edited({queue} if status == "runnable" else set(), _taken(db, row))
+    care.moved(row)
+    care.taken(row)
+    return {queue} if status == "runnable" else set()
 
 
 def _subject(
@@ -136,8 +132,8 @@ def _subject(
     what: str,
 ) -> Subject:
     """Lock an instance and bring it, in memory, up to the version of the machine that runs it."""
-    id = control.locked(conn, db, target).id
-    control.refuse_self([id], me, what)
+    id = targets.locked(conn, db, target).id
+    targets.refuse_self([id], me, what)
     row = query.read(conn, db, id)
     machine = catalogue.find(row.fsm, row.fsm_version)
     if machine is None:
@@ -182,13 +178,6 @@ def _resolved(machine: Machine, step: str) -> str:
     """Return the present name of a stored step; one that is unknown by now has no other."""
     found = machine.steps.get(step)
     return step if found is None else found.name
-
-
-def _taken(db: Database, row: Any) -> list[str]:
-    """Name the session in which the step may still run that lost its row."""
-    if row.status != Status.EXECUTING:
-        return []
-    return [session_name(db, row.id, row.claim_seq)]
 
 
 def _record(

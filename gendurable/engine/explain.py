@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gendurable.engine import control, waiting
+from gendurable.engine import targets, waiting
 from gendurable.engine.explanation import (
     Explanation,
     Reason,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from gendurable.registry import Catalogue
     from gendurable.settings import Settings
 
+#: A transaction that is younger, in seconds, may be the claim itself.
+MOMENT = 1.0
+
 
 def explain(
     conn: Connection,
@@ -47,7 +50,7 @@ def explain(
     # A worker that has not beaten for the length of a lease is dead to everybody.
     row = seen and query.look(conn, db, seen.id, settings.lease_ttl)
     if row is None:
-        raise control.no_target(target)
+        raise targets.no_target(target)
     view = View(conn, db, row, settings, catalogue)
     for answer in _ANSWERS:
         found = answer(view)
@@ -196,6 +199,20 @@ def _nobody_knows(view: View) -> Explanation | None:
     return Explanation(Reason.UNKNOWN_STEP, text, details)
 
 
+def _locked(view: View) -> Explanation | None:
+    held = query.held_by(view.conn, view.db, view.row.id)
+    if held is None or (held.seconds or 0.0) < MOMENT:
+        return None
+    if held.pid is None:
+        who = f"the prepared transaction {held.gid!r}"
+    else:
+        who = f"session {held.pid} ({held.application_name or 'no name'}, {held.state})"
+    age = "" if held.seconds is None else f", begun {span(held.seconds)} ago"
+    text = f"It is due, and locked by an open transaction: that of {who}{age}"
+    details = {"pid": held.pid, "prepared": held.gid, "seconds": held.seconds}
+    return Explanation(Reason.LOCKED, text, details)
+
+
 def _due(view: View) -> Explanation:
     row = view.row
     text = f"It is due since {at(row.eligible_at)}, and a worker should take it in moments"
@@ -219,5 +236,6 @@ _ANSWERS: tuple[Callable[[View], Explanation | None], ...] = (
     waiting.for_a_key,
     _no_worker,
     _nobody_knows,
+    _locked,
     _due,
 )

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NO_TOKENS = "no_tokens"
     KEY_HELD = "key_held"
     NO_WORKER = "no_worker"
+    LOCKED = "locked"
     DUE = "due"
 
 

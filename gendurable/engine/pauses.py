@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gendurable.engine import control
+from gendurable.engine import control, targets
 from gendurable.lifecycle import TERMINAL
+from gendurable.queries import buckets
 from gendurable.queries import pauses as query
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from gendurable.engine.aftercare import Aftercare
     from gendurable.queries.statement import Database
 
 
@@ -25,20 +27,43 @@ def lock_one(
         NoTarget: it is not there, or has ended and is to be paused.
         InvalidInput: it is the instance whose step is running here.
     """
-    row = control.locked(conn, db, target)
-    control.refuse_self([row.id], me, what)
+    row = targets.locked(conn, db, target)
+    targets.refuse_self([row.id], me, what)
     if what == "pause" and row.status in TERMINAL:
-        raise control.no_target(target)
+        raise targets.no_target(target)
     return [row.id]
 
 
 def pause(
-    conn: Connection, db: Database, ids: Iterable[int], by: str | None, reason: str | None
+    conn: Connection,
+    db: Database,
+    ids: Iterable[int],
+    by: str | None,
+    reason: str | None,
+    *,
+    care: Aftercare,
 ) -> int:
     """Hold locked instances; return how many were live and not held before."""
     rows = query.pause(conn, db, ids)
+    for row in rows:
+        care.moved(row)
     control.record(conn, db, "paused", rows, by, reason)
     return len(rows)
+
+
+def pause_queue(
+    conn: Connection,
+    db: Database,
+    queue: str,
+    by: str | None,
+    reason: str | None,
+    *,
+    care: Aftercare,
+) -> bool:
+    """Hold a queue; return whether it was not held before."""
+    held = query.pause_queue(conn, db, queue, by, reason)
+    care.rates |= buckets.awaited(conn, db, queue)
+    return held
 
 
 def resume(

@@ -70,7 +70,7 @@ def surrounded(calls: Calls, scope: Scope, probes: Sequence[Probe]) -> Calls:
 
 def stamped(spawn: Spawn, probes: Sequence[Probe]) -> Spawn:
     """Return *spawn* with what the probes send along; what its inserter has given stays."""
-    word = _word(probes)
+    word = word_of(probes)
     return replace(spawn, headers={**word, **(spawn.headers or {})}) if word else spawn
 
 
@@ -83,11 +83,12 @@ def stamped_children(outcome: Any, probes: Sequence[Probe]) -> Any:
 
 def word_json(probes: Sequence[Probe]) -> str | None:
     """Return what the probes send along with a signal, as JSON text."""
-    word = _word(probes)
+    word = word_of(probes)
     return json.dumps(word) if word else None
 
 
-def _word(probes: Sequence[Probe]) -> dict[str, str]:
+def word_of(probes: Sequence[Probe]) -> dict[str, str]:
+    """Return what the probes send along with whatever is inserted or sent here."""
     word: dict[str, str] = {}
     for probe in probes:
         word.update(_safely(probe.headers) or {})

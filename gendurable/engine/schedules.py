@@ -29,6 +29,8 @@ log = logging.getLogger("gendurable")
 #: How many occurrences of one schedule a transaction inserts, however many were missed.
 BATCH = 100
 
+_NO_WORD: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
@@ -83,10 +85,11 @@ def store(conn: Connection, db: Database, declarations: Iterable[Declaration]) -
     query.declare(conn, db, rows)
 
 
-def fire(conn: Connection, db: Database) -> Fired | None:
+def fire(conn: Connection, db: Database, word: Mapping[str, str] = _NO_WORD) -> Fired | None:
     """Insert what is due of one schedule and move it on; None if no schedule is due.
 
-    Both happen in the caller's transaction, under the lock of the schedule, so an occurrence is
+    *word* is what goes along in the headers of the instances, for tracers. Inserting and moving
+    on happen in the caller's transaction, under the lock of the schedule, so an occurrence is
     inserted once. A schedule that cannot fire is set aside with its reason.
     """
     row = due.take(conn, db)
@@ -94,7 +97,7 @@ def fire(conn: Connection, db: Database) -> Fired | None:
         return None
     try:
         with conn.begin_nested():
-            return _fire(conn, db, row)
+            return _fire(conn, db, row, word)
     except Exception as error:  # such as an expression or a zone that this build does not know
         if isinstance(error, DBAPIError) and not faults.is_refusal(error):
             raise
@@ -107,16 +110,15 @@ def _set_aside(conn: Connection, db: Database, name: str, error: Exception) -> N
     due.set_aside(conn, db, name, describe(error))
 
 
-def _fire(conn: Connection, db: Database, row: Any) -> Fired:
+def _fire(conn: Connection, db: Database, row: Any, word: Mapping[str, str]) -> Fired:
     cron, timezone = _timing(row)
     found = occurrences.due(cron, timezone, row.missed, row.next_at, row.now, BATCH)
     last = found[-1] if found else row.now
     chosen, skipped = found, list[datetime]()
     if row.overlap == "skip" and found:
-        alive = row.last_id is not None and due.is_alive(conn, db, row.last_id)
-        chosen = [] if alive else found[:1]
+        chosen = [] if _lives(conn, db, row) else found[:1]
         skipped = found[len(chosen) :]
-    ids = enqueue.insert_encoded(conn, db, [_instance(row, one) for one in chosen])
+    ids = enqueue.insert_encoded(conn, db, [_instance(row, one, word) for one in chosen])
     due.advance(
         conn,
         db,
@@ -133,14 +135,17 @@ def _fire(conn: Connection, db: Database, row: Any) -> Fired:
     return Fired(row.name, ids, len(skipped), _queue(row))
 
 
-def trigger(conn: Connection, db: Database, name: str) -> Fired:
+def trigger(conn: Connection, db: Database, name: str, word: Mapping[str, str] = _NO_WORD) -> Fired:
     """Insert an instance of a schedule now; when it is due next stays as it is.
+
+    Where occurrences must not overlap, one whose instance still lives is not forgotten by this.
 
     Raises:
         NoTarget: there is no such schedule.
     """
     row = _locked(conn, db, name)
-    ids = enqueue.insert_encoded(conn, db, [_instance(row, row.now, triggered=True)])
+    ids = enqueue.insert_encoded(conn, db, [_instance(row, row.now, word, triggered=True)])
+    hidden = row.overlap == "skip" and _lives(conn, db, row)
     due.advance(
         conn,
         db,
@@ -148,7 +153,7 @@ def trigger(conn: Connection, db: Database, name: str) -> Fired:
         {
             "upcoming": row.next_at,
             "occurred": None,
-            "inserted": ids[0],
+            "inserted": None if hidden else ids[0],
             "passed_over": None,
             "count_fired": 0,
             "count_skipped": 0,
@@ -214,11 +219,17 @@ def _timing(row: Any) -> tuple[str, str]:
     return row.cron_override or row.cron, row.timezone_override or row.timezone
 
 
-def _instance(row: Any, occurrence: datetime, **more: Any) -> str:
+def _lives(conn: Connection, db: Database, row: Any) -> bool:
+    """Say whether the instance that a schedule has inserted before has not ended."""
+    return row.last_id is not None and due.is_alive(conn, db, row.last_id)
+
+
+def _instance(row: Any, occurrence: datetime, word: Mapping[str, str], **more: Any) -> str:
     """Return the encoded row of an instance, whose headers say what it was inserted for."""
     _, timezone = _timing(row)
     when = occurrence.astimezone(ZoneInfo(timezone)).isoformat()
-    headers = json.loads(row.headers or "{}") | {"schedule": row.name, "occurrence": when} | more
+    headers: dict[str, Any] = {**word, **json.loads(row.headers or "{}")}
+    headers |= {"schedule": row.name, "occurrence": when} | more
     return f'{{"headers":{json.dumps(headers)},{row.spec[1:]}'
 
 

@@ -38,6 +38,7 @@ class Scope:
         "claim",
         "durable",
         "is_async",
+        "used",
         "worker",
     )
 
@@ -53,6 +54,8 @@ class Scope:
         self._async: AsyncSession | None = None
         self._closing = False
         self._conn: Connection | None = None
+        #: An operation has worked in the session, which may hold the row of this very instance.
+        self.used = False
 
     @property
     def touched(self) -> bool:
@@ -64,6 +67,10 @@ class Scope:
         """Whether it is the step's own session that has no connection any more, or got none."""
         conn = self._conn
         return self.touched and (conn is None or conn.closed or conn.invalidated)
+
+    def works_on(self, conn: Connection) -> bool:
+        """Whether that is the connection of the step's own session."""
+        return self._conn is conn
 
     @property
     def stopping(self) -> bool:
@@ -114,6 +121,7 @@ class Scope:
         wrapper, self._async = self._async, None
         self._conn = None
         self._closing = False
+        self.used = False
         if wrapper is not None:
             return _close(wrapper)
         if session is not None:

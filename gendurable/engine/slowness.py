@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 #: A transaction that is older, in seconds, keeps dead rows from being removed.
 OLD = 300.0
-#: A table with more dead rows than this, and more of them than living ones, is not vacuumed.
-DEAD = 10_000
+#: A table with more dead rows than this, and more of them than living ones, should be vacuumed;
+#: one that nobody has vacuumed for so many seconds is not.
+DEAD, UNSWEPT = 10_000, 600.0
 
 Level: TypeAlias = Literal["ok", "warning", "violated"]
 
@@ -34,13 +35,15 @@ class Verdict:
 
 
 def dead(conn: Connection, db: Database) -> Iterator[Verdict]:
-    """Say which tables hold more dead rows than living ones."""
+    """Say which tables hold more dead rows than living ones, and nobody sweeps."""
     tables = query.rows(conn, db, query.TUPLES, in_schema=db.schema)
-    for name, live, dead in (full := [t for t in tables if t.dead > max(DEAD, t.live)]):
+    full = [t for t in tables if t.dead > max(DEAD, t.live) and t.unswept >= UNSWEPT]
+    for name, live, dead, unswept in full:
         yield Verdict(
             "dead rows",
             "warning",
-            f"{name} holds {dead:,} dead rows and {live:,} living ones",
+            f"{name} holds {dead:,} dead rows and {live:,} living ones, and was not vacuumed for"
+            f" {unswept / 60:,.0f} minutes",
             "see that autovacuum is on and not held up by an old transaction;"
             f' VACUUM "{db.schema}".{name} helps now',
             dead,

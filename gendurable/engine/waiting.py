@@ -34,8 +34,9 @@ def for_a_key(view: View) -> Explanation | None:
     key = row.concurrency_key
     if key is None:
         return None
-    holders = query.holders(view.conn, view.db, key, HOLDERS)
-    if row.blocked != "key" and len(holders) < limits.width(view.conn, view.db, key):
+    width = limits.width(view.conn, view.db, key)
+    holders = query.holders(view.conn, view.db, key, max(width, HOLDERS))
+    if row.blocked != "key" and len(holders) < width:
         return None
     if not holders:
         text = f"It waits for its turn at key {key!r}, which nobody holds: that comes in a moment"
@@ -47,5 +48,5 @@ def for_a_key(view: View) -> Explanation | None:
     )
     if len(holders) > 1:
         text += f", and by {len(holders) - 1} more"
-    details = {"concurrency_key": key, "holders": tuple(one.id for one in holders)}
+    details = {"concurrency_key": key, "holders": tuple(one.id for one in holders[:HOLDERS])}
     return Explanation(Reason.KEY_HELD, text, details)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Connection,
@@ -273,6 +274,39 @@ STIR = Statement(
     "buckets.stir", update(buckets).where(_with_keys(select(_outdated.c.key))).values(head_at=NOW)
 )
 
+_moved = (
+    select(buckets.c.key)
+    .where(
+        buckets.c.key == func.any(bindparam("moved", type_=ARRAY(Text))),
+        buckets.c.head_at > NOW,
+    )
+    .order_by(buckets.c.key)
+    .with_for_update(skip_locked=True)
+    .cte("moved")
+    .prefix_with("MATERIALIZED")
+)
+#: Have buckets looked at now whose heads may have gone: cancelled, held or put off by hand.
+#:
+#: Index   buckets_pkey
+#: Locks   UPDATE of those buckets, SKIP LOCKED
+#: Race    a claim that holds one reads its waiting rows under that lock: it has seen the head go,
+#:         or has it locked, and whoever moves it comes later
+#: Why     the next one may need fewer tokens; in a bucket that never refills it would wait for ever
+RECKON = Statement(
+    "buckets.reckon", update(buckets).where(_with_keys(select(_moved.c.key))).values(head_at=NOW)
+)
+
+#: The rates for whose tokens rows of a queue wait.
+#:
+#: Index   instances_rate, read from end to end: all that waits, not the table
+#: Locks   none
+#: Race    none: who waits later is judged with the queue held
+#: Why     the head of a bucket holds up nobody while its queue is held
+AWAITED = Statement(
+    "buckets.awaited",
+    select(instances.c.rate_limit).where(_waits, instances.c.queue == _queue).distinct(),
+)
+
 _idle = (
     select(buckets.c.key, buckets.c.level, buckets.c.at)
     .where(buckets.c.head_at.is_(None), buckets.c.at < NOW - literal_column("interval '1 hour'"))
@@ -345,6 +379,16 @@ def soon(conn: Connection, db: Database) -> float | None:
 def stir(conn: Connection, db: Database) -> int:
     """Have the buckets looked at now whose rates have changed; return how many."""
     return db.run(conn, STIR, {})
+
+
+def reckon(conn: Connection, db: Database, keys: Iterable[str]) -> None:
+    """Have the buckets of *keys* looked at now."""
+    db.run(conn, RECKON, {"moved": sorted(keys)})
+
+
+def awaited(conn: Connection, db: Database, queue: str) -> set[str]:
+    """Return the rates for whose tokens rows of *queue* wait."""
+    return {rate for (rate,) in db.rows(conn, AWAITED, {"in_queue": queue})}
 
 
 def forget(conn: Connection, db: Database, limit: int) -> int:

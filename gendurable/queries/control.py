@@ -69,6 +69,8 @@ def _end(name: str, status: ColumnElement[Any]) -> Statement:
             instances.c.step,
             instances.c.attempt,
             instances.c.visit,
+            instances.c.concurrency_key,
+            instances.c.rate_limit,
         ),
     )
 
@@ -184,12 +186,12 @@ def _rows(errors: dict[int, str]) -> str:
 
 
 def cancel(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[Any]:
-    """Cancel locked rows; return (id, parent, its round, fsm, step, attempt, visit) of each."""
+    """Cancel locked rows; return (id, parent, its round, fsm, ..., its limits) of each."""
     return db.rows(conn, CANCEL, {"rows": _rows(reasons)})
 
 
 def fail(conn: Connection, db: Database, reasons: dict[int, str]) -> Sequence[Any]:
-    """Fail locked rows; return (id, parent, its round, fsm, step, attempt, visit) of each."""
+    """Fail locked rows; return what ``cancel`` does."""
     return db.rows(conn, FAIL, {"rows": _rows(reasons)})
 
 

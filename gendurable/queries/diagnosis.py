@@ -173,18 +173,29 @@ _stat: Any = (
         literal_column("relname", Text).label("name"),
         literal_column("n_live_tup").label("live"),
         literal_column("n_dead_tup").label("dead"),
+        extract(
+            "epoch",
+            NOW
+            - func.coalesce(
+                func.greatest(literal_column("last_vacuum"), literal_column("last_autovacuum")),
+                func.pg_postmaster_start_time(),
+            ),
+        )
+        .cast(Double)
+        .label("unswept"),
     )
     .select_from(text("pg_stat_user_tables"))
     .where(literal_column("schemaname") == _schema)
     .order_by(literal_column("relname"))
 )
 
-#: How many dead rows each table holds.
+#: How many dead rows each table holds, and for how many seconds nobody has vacuumed it.
 #:
 #: Index   none (statistics)
 #: Locks   none
 #: Race    an estimate
-#: Why     autovacuum that is off, or kept from its work
+#: Why     autovacuum that is off, or kept from its work; a busy queue makes ten thousand of them
+#:         between two of its rounds, which come once a minute
 TUPLES = Statement("diagnosis.tuples", _stat)
 
 #: The oldest transaction of this database, prepared ones among them.

@@ -31,17 +31,18 @@ def _instant(name: str) -> Any:
     return bindparam(name, type_=DateTime(timezone=True))
 
 
-#: Lock the schedule that has been due for longest, and read it.
+#: Lock the schedule that is due and has been moved on least recently, and read it.
 #:
-#: Index   schedules_next
+#: Index   schedules_next; what is due at once is sorted
 #: Locks   NO KEY UPDATE, SKIP LOCKED: one that another node is firing is that node's
 #: Race    fired meanwhile: the lock looks again, and it is due no longer
-#: Why     once per occurrence: it is inserted and the schedule moved on under this lock
+#: Why     once per occurrence: it is inserted and the schedule moved on under this lock; in turns,
+#:         so that one with many occurrences to make up for keeps no other from its time
 TAKE = Statement(
     "due.take",
     select(*SCHEDULE)
     .where(*_ARMED, schedules.c.next_at <= NOW)
-    .order_by(schedules.c.next_at)
+    .order_by(schedules.c.updated_at, schedules.c.name)
     .limit(literal_column("1", Integer))
     .with_for_update(key_share=True, skip_locked=True),
 )

@@ -60,6 +60,9 @@ READ = Statement(
         instances.c.parent_id,
         instances.c.parent_round,
         instances.c.correlation_key,
+        instances.c.concurrency_key,
+        instances.c.rate_limit,
+        instances.c.ended_from,
     ).where(_target),
 )
 

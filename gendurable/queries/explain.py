@@ -18,11 +18,13 @@ from sqlalchemy import (
     any_,
     bindparam,
     column,
+    extract,
     func,
     literal_column,
     null,
     or_,
     select,
+    table,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -126,6 +128,53 @@ HOLDERS = Statement(
     .limit(bindparam("up_to", type_=Integer)),
 )
 
+_locks = table(
+    "pg_locks",
+    *map(column, ("locktype", "pid", "mode", "granted", "transactionid")),
+).alias("locks")
+_sessions = table(
+    "pg_stat_activity", *map(column, ("pid", "application_name", "state", "xact_start"))
+).alias("sessions")
+_prepared = table("pg_prepared_xacts", *map(column, ("transaction", "gid", "prepared"))).alias(
+    "prepared"
+)
+
+#: Which open transaction holds a row, or has changed it and not committed yet.
+#:
+#: Index   instances_pkey; the lists of locks, sessions and prepared transactions
+#: Locks   none
+#: Race    a snapshot; of several who share a row's lock nothing is known
+#: Why     the row names the transaction, and each transaction holds a lock on its own number
+HELD_BY = Statement(
+    "explain.held_by",
+    select(
+        _locks.c.pid,
+        _sessions.c.application_name,
+        _sessions.c.state,
+        _prepared.c.gid,
+        extract("epoch", NOW - func.coalesce(_sessions.c.xact_start, _prepared.c.prepared))
+        .cast(Double)
+        .label("seconds"),
+    )
+    .select_from(
+        instances.join(
+            _locks,
+            _locks.c.transactionid.cast(Text) == literal_column("instances.xmax").cast(Text),
+        )
+        .outerjoin(_sessions, _sessions.c.pid == _locks.c.pid)
+        .outerjoin(
+            _prepared, _prepared.c.transaction.cast(Text) == _locks.c.transactionid.cast(Text)
+        )
+    )
+    .where(
+        instances.c.id == bindparam("target", type_=BigInteger),
+        _locks.c.locktype == literal_column("'transactionid'"),
+        _locks.c.mode == literal_column("'ExclusiveLock'"),
+        _locks.c.granted,
+        _locks.c.pid.is_distinct_from(func.pg_backend_pid()),
+    ),
+)
+
 #: How many children the present round of a parent has.
 #:
 #: Index   instances_parent
@@ -179,6 +228,12 @@ def look(conn: Connection, db: Database, id: int, alive: float) -> Any | None:
 def holders(conn: Connection, db: Database, key: str, limit: int) -> Sequence[Any]:
     """Return (id, worker, end of its lease) of up to *limit* instances that hold *key*."""
     return db.rows(conn, HOLDERS, {"of_key": key, "up_to": limit})
+
+
+def held_by(conn: Connection, db: Database, id: int) -> Any | None:
+    """Return (pid, application, its state, prepared as, seconds) of who holds a row, if any."""
+    rows = db.rows(conn, HELD_BY, {"target": id})
+    return rows[0] if rows else None
 
 
 def children_of_round(conn: Connection, db: Database, parent: int, in_round: int) -> int:

@@ -25,6 +25,9 @@ _COLUMNS = (
     instances.c.correlation_scope,
     instances.c.queue,
     instances.c.visit,
+    instances.c.claim_seq,
+    instances.c.concurrency_key,
+    instances.c.rate_limit,
 )
 
 #: Read an instance by its id.

@@ -103,7 +103,7 @@ _FIELDS: dict[str, Any] = {
     "quorum": Integer,
     "pending": Integer,
     "ended_from": Text,
-    "ahead": Boolean,
+    "ahead": Text,
 }
 # Cast here and not in the document: the name of a type there would not follow the schema.
 _status = instances.c.status.type
@@ -111,8 +111,11 @@ _status = instances.c.status.type
 
 def _columns(row: Any) -> dict[str, Any]:
     """What an outcome sets, from the fields of *row*."""
-    # The next step runs in this worker at once, under a new claim, unless somebody paused it.
-    ahead = and_(row.ahead.is_(True), instances.c.paused_at.is_(None), is_open(instances.c.queue))
+    # The next step runs in this worker at once, under a new claim, if it may run ahead in the queue
+    # that *ahead* names, and nobody has paused it or moved it to another meanwhile.
+    ahead = and_(
+        row.ahead == instances.c.queue, instances.c.paused_at.is_(None), is_open(instances.c.queue)
+    )
     return DISOWNED | {
         "fsm_version": func.coalesce(row.fsm_version, instances.c.fsm_version),
         "status": case((ahead, EXECUTING), else_=row.status.cast(_status)),

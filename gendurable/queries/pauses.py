@@ -40,7 +40,7 @@ PAUSE = Statement(
     update(instances)
     .where(instances.c.id == func.any(IDS), IS_LIVE, instances.c.paused_at.is_(None))
     .values(paused_at=NOW, updated_at=NOW)
-    .returning(*_WHO),
+    .returning(*_WHO, instances.c.concurrency_key, instances.c.rate_limit),
 )
 
 #: Let locked rows go; whoever waited for a key or for tokens is looked at anew.
@@ -123,7 +123,7 @@ UNBLOCK = Statement(
 
 
 def pause(conn: Connection, db: Database, ids: Iterable[int]) -> Sequence[Any]:
-    """Hold locked rows; return (id, step, attempt, visit) of each that was not held before."""
+    """Hold locked rows; return (id, step, attempt, visit, *its limits*) of each not held before."""
     return db.rows(conn, PAUSE, {"ids": array(ids)})
 
 

@@ -13,8 +13,13 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Connection, Engine, NestedTransaction, RootTransaction, event
 
-#: Told, in the caller's thread, that this transaction is about to commit with news of these queues.
-Committing = Callable[[RootTransaction, set[str]], object]
+from gendurable.engine.aftercare import Aftercare
+
+#: What hangs on a commit: queues that have work by it, by name, and what is to be seen to.
+News = str | Aftercare
+
+#: Told, in the caller's thread, that this transaction is about to commit with this news.
+Committing = Callable[[RootTransaction, set[News]], object]
 
 
 class _Armed:
@@ -24,16 +29,16 @@ class _Armed:
 
     def __init__(self, transaction: RootTransaction) -> None:
         self.transaction = transaction
-        self.news: dict[NestedTransaction | None, set[str]] = {}
+        self.news: dict[NestedTransaction | None, set[News]] = {}
         self.released: set[NestedTransaction] = set()
 
     def settle(self, conn: Connection) -> None:
         """Drop what hung on a savepoint that was rolled back; hand up what was released."""
         for savepoint in [s for s in self.news if s is not None and not s.is_active]:
-            queues = self.news.pop(savepoint)
+            news = self.news.pop(savepoint)
             if savepoint in self.released:
                 self.released.discard(savepoint)
-                self.news.setdefault(conn.get_nested_transaction(), set()).update(queues)
+                self.news.setdefault(conn.get_nested_transaction(), set()).update(news)
 
 
 class AfterCommit:
@@ -44,8 +49,8 @@ class AfterCommit:
         self._armed: WeakKeyDictionary[Connection, _Armed] = WeakKeyDictionary()
         self._engines: WeakSet[Engine] = WeakSet()
 
-    def arm(self, conn: Connection, queues: Iterable[str]) -> None:
-        """Tell of *queues* once the outermost transaction of *conn* commits."""
+    def arm(self, conn: Connection, news: Iterable[News]) -> None:
+        """Hand *news* on once the outermost transaction of *conn* commits."""
         if conn.engine not in self._engines:
             self._listen(conn.engine)
         transaction = conn.get_transaction()
@@ -55,7 +60,7 @@ class AfterCommit:
         if armed is None or armed.transaction is not transaction:
             armed = self._armed[conn] = _Armed(transaction)
         armed.settle(conn)
-        armed.news.setdefault(conn.get_nested_transaction(), set()).update(queues)
+        armed.news.setdefault(conn.get_nested_transaction(), set()).update(news)
 
     def _listen(self, engine: Engine) -> None:
         self._engines.add(engine)
@@ -72,9 +77,9 @@ class AfterCommit:
         if armed is None:
             return
         armed.settle(conn)
-        queues = set().union(*armed.news.values())
-        if queues:
-            self._committing(armed.transaction, queues)
+        news = set[News]().union(*armed.news.values())
+        if news:
+            self._committing(armed.transaction, news)
 
     def _rollback(self, conn: Connection, *_: Any) -> None:
         self._armed.pop(conn, None)

@@ -10,6 +10,8 @@ from time import monotonic
 
 from sqlalchemy import Engine, RootTransaction, text
 
+from gendurable.engine.aftercare import Aftercare
+from gendurable.runtime.aftercommit import News
 from gendurable.runtime.loop import Daemon
 
 #: NOTIFY takes fewer than 8000 bytes.
@@ -38,13 +40,15 @@ class Announcer:
         channel: str | None,
         token: str,
         tell: Callable[[set[str]], object],
+        see_to: Callable[[Aftercare], object],
     ) -> None:
         self._engine = engine
         self._channel = channel
         self._token = token
         self._tell = tell
+        self._see_to = see_to
         self._news: deque[set[str]] = deque()
-        self._ending: deque[tuple[RootTransaction, set[str]]] = deque()
+        self._ending: deque[tuple[RootTransaction, set[News]]] = deque()
         self._patience = SOON
         self._next = 0.0
         self.daemon = Daemon(f"gendurable-{name}-announce", self.tick)
@@ -55,9 +59,9 @@ class Announcer:
             self._news.append(queues)
             self.daemon.wake()
 
-    def say_after(self, transaction: RootTransaction, queues: set[str]) -> None:
-        """Tell everybody of work in *queues* once the commit of *transaction* is over."""
-        self._ending.append((transaction, queues))
+    def say_after(self, transaction: RootTransaction, news: set[News]) -> None:
+        """Tell everybody of *news*, and see to it, once the commit of *transaction* is over."""
+        self._ending.append((transaction, news))
         self.daemon.wake()
 
     def tick(self) -> float | None:
@@ -77,18 +81,26 @@ class Announcer:
     def _see_off(self) -> float | None:
         """Tell of the transactions that have ended; return how soon to look for the others."""
         for _ in range(len(self._ending)):
-            transaction, queues = self._ending.popleft()
+            transaction, news = self._ending.popleft()
             if transaction.is_active:
-                self._ending.append((transaction, queues))
+                self._ending.append((transaction, news))
                 continue
             self._patience = SOON
-            self._tell(queues)
-            self.say(queues)
+            self._pass_on(news)
         if not self._ending:
             self._patience = SOON
             return None
         self._patience = min(self._patience * 1.5, LATER)
         return self._patience
+
+    def _pass_on(self, news: set[News]) -> None:
+        queues = {one for one in news if isinstance(one, str)}
+        if queues:
+            self._tell(queues)
+            self.say(queues)
+        for one in news:
+            if not isinstance(one, str):
+                self._see_to(one)
 
     def _notify(self, news: set[str]) -> None:
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gendurable import events
 from gendurable.engine import schedules
+from gendurable.engine.probes import word_of
 from gendurable.queries.due import next_due
 from gendurable.runtime.loop import Daemon, Outage
 
@@ -53,7 +54,7 @@ class Cron:
 
     def _fire(self) -> bool:
         with self._binding.engine.begin() as conn:
-            fired = schedules.fire(conn, self._binding.db)
+            fired = schedules.fire(conn, self._binding.db, word_of(self._binding.probes))
         if fired is None:
             return False
         events.emit(

@@ -24,7 +24,8 @@ from sqlalchemy import Connection, Engine, RootTransaction, create_engine, make_
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.pool import NullPool
 
-from gendurable.runtime.aftercommit import AfterCommit
+from gendurable.engine.aftercare import Aftercare
+from gendurable.runtime.aftercommit import AfterCommit, News
 from gendurable.runtime.announcer import Announcer
 from gendurable.runtime.bells import Bells
 from gendurable.runtime.loop import Daemon, Outage
@@ -50,12 +51,14 @@ class Notifier:
         channel: str,
         listen: bool = True,
         url: str | None = None,
+        see_to: Callable[[Aftercare], object] = lambda care: None,
     ) -> None:
         self.engine = engine
         self.name = name
         self.channel = channel
         self.listen = listen
         self.url = url
+        self._see_to = see_to
         self._after_commit = AfterCommit(self._committing)
         self._begin()
         _notifiers.add(self)
@@ -79,11 +82,11 @@ class Notifier:
                 self._background().say(news)
 
     def announce_on_commit(
-        self, caller: Connection | Session | scoped_session[Any], queues: Iterable[str]
+        self, caller: Connection | Session | scoped_session[Any], news: Iterable[News]
     ) -> None:
-        """Tell of *queues* when the outermost transaction of *caller* has committed."""
+        """Tell of *news*, and see to it, when the outermost transaction of *caller* commits."""
         conn = caller if isinstance(caller, Connection) else caller.connection()
-        self._after_commit.arm(conn, queues)
+        self._after_commit.arm(conn, news)
 
     def tell(self, queues: set[str] | None) -> None:
         """Tell of *queues* in this process only."""
@@ -98,8 +101,8 @@ class Notifier:
             announcer.daemon.stop()
             announcer.daemon.join(1.0)
 
-    def _committing(self, transaction: RootTransaction, queues: set[str]) -> None:
-        self._background().say_after(transaction, queues)
+    def _committing(self, transaction: RootTransaction, news: set[News]) -> None:
+        self._background().say_after(transaction, news)
 
     def _background(self) -> Announcer:
         """Return the background thread, which the first news starts."""
@@ -109,7 +112,9 @@ class Notifier:
                 announcer = self._announcer
                 if announcer is None:
                     channel = self.channel if self.listen else None
-                    announcer = Announcer(self.engine, self.name, channel, self.token, self.tell)
+                    announcer = Announcer(
+                        self.engine, self.name, channel, self.token, self.tell, self._see_to
+                    )
                     announcer.daemon.start()
                     self._announcer = announcer
         return announcer

@@ -66,7 +66,7 @@ class _Silence:
     def announce(self, queues: Iterable[str]) -> None:
         """Tell nobody."""
 
-    def announce_on_commit(self, conn: Connection, queues: Iterable[str]) -> None:
+    def announce_on_commit(self, conn: Connection, news: Iterable[object]) -> None:
         """Tell nobody."""
 
 

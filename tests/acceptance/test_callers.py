@@ -8,8 +8,9 @@ import zope.sqlalchemy
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+import gendurable as gd
 from gendurable.errors import DuplicateInstance, InvalidInput, NoTarget
-from gendurable.testing import drain
+from gendurable.testing import drain, fire_schedules
 from tests.acceptance.tickets import Team, Ticket
 
 
@@ -113,8 +114,37 @@ CALLS = {
     "schedule_children": lambda durable, things, s: durable.schedule_children(
         things[2], [Ticket()], session=s
     ),
-    "retry": lambda durable, things, s: durable.retry(things[1], session=s),
+    "retry": lambda durable, things, s: durable.retry(things[3], session=s),
+    "reschedule": lambda durable, things, s: durable.reschedule(things[0], priority=7, session=s),
+    "rewind": lambda durable, things, s: durable.rewind(things[0], to="start", session=s),
+    "patch_state": lambda durable, things, s: durable.patch_state(
+        things[0], {"number": 7}, session=s
+    ),
+    "pause": lambda durable, things, s: durable.pause(things[0], session=s),
+    "resume": lambda durable, things, s: durable.resume(things[4], session=s),
+    "pause a queue": lambda durable, things, s: durable.pause(queue="default", session=s),
+    "resume a queue": lambda durable, things, s: durable.resume(queue="held", session=s),
+    "cancel where": lambda durable, things, s: durable.cancel(
+        where=gd.Instance.id == things[0].id, reason="no", session=s
+    ),
+    "retry where": lambda durable, things, s: durable.retry(
+        where=gd.Instance.id == things[3].id, session=s
+    ),
+    "rewind where": lambda durable, things, s: durable.rewind(
+        where=gd.Instance.id == things[0].id, to="start", session=s
+    ),
+    "set_limit": lambda durable, things, s: durable.set_limit(
+        "mail", gd.ConcurrencyLimit(2), session=s
+    ),
+    "trigger": lambda durable, things, s: durable.trigger("yearly", session=s),
+    "pause_schedule": lambda durable, things, s: durable.pause_schedule("yearly", session=s),
+    "edit_schedule": lambda durable, things, s: durable.edit_schedule(
+        "yearly", cron="0 0 2 1 *", session=s
+    ),
+    "unschedule": lambda durable, things, s: durable.unschedule("yearly", session=s),
 }
+#: Where any of them leaves a trace.
+TABLES = ("instances", "signals", "transitions", "pauses", "limits", "schedules")
 
 
 class TestZope:
@@ -131,23 +161,30 @@ class TestZope:
 
     @pytest.fixture
     def things(self, durable):
-        """A ticket that waits, another, and a team that waits for its children."""
-        made = [durable.insert(obj) for obj in (Ticket(), Ticket(), Team())]
+        """Two tickets that wait, a team that waits for its children, and two held in some way.
+
+        There are a queue that is held, and a schedule, too.
+        """
+        made = [durable.insert(obj) for obj in (Ticket(), Ticket(), Team(), Ticket(), Ticket())]
+        durable.cancel(made[3], "for now")
+        durable.pause(made[4])
+        durable.pause(queue="held")
+        durable.schedule("yearly", Ticket(), cron="0 0 1 1 *")
+        fire_schedules(durable)
         drain(durable)
         return made
 
     def state(self, durable):
         with durable.engine.begin() as conn:
-            instances = text("SELECT id, status FROM gendurable.instances ORDER BY id")
-            signals = text("SELECT count(*) FROM gendurable.signals")
-            return conn.execute(instances).all(), conn.scalar(signals)
+            return [
+                conn.execute(text(f"SELECT * FROM gendurable.{table} ORDER BY 1")).all()
+                for table in TABLES
+            ]
 
     @pytest.mark.parametrize("call", CALLS)
     @pytest.mark.parametrize("scoped", [True, False])
     def test_nothing_but_this(self, durable, factory, things, call, scoped):
         """A call that is alone in its transaction commits with it, and not before."""
-        if call == "retry":
-            durable.cancel(things[1], "for now")
         before = self.state(durable)
         CALLS[call](durable, things, factory if scoped else factory())
         assert self.state(durable) == before
@@ -158,8 +195,6 @@ class TestZope:
     @pytest.mark.parametrize("call", CALLS)
     def test_abort(self, durable, factory, things, call):
         """An abort leaves no trace."""
-        if call == "retry":
-            durable.cancel(things[1], "for now")
         before = self.state(durable)
         CALLS[call](durable, things, factory)
         transaction.abort()

@@ -107,6 +107,44 @@ class TestBulk:
         with pytest.raises(gd.InvalidInput, match="entry"):
             durable.rewind(where=QUEUE, to=1)
 
+    @pytest.mark.parametrize(
+        ("kind", "deed"),
+        [
+            ("cancelled", lambda durable, **kw: durable.cancel(cascade=True, **kw)),
+            ("retried", lambda durable, **kw: durable.retry(**kw)),
+            ("paused", lambda durable, **kw: durable.pause(**kw)),
+            ("resumed", lambda durable, **kw: durable.resume(**kw)),
+            ("rewound", lambda durable, **kw: durable.rewind(to="then", **kw)),
+        ],
+    )
+    def test_each_leaves_its_entry(self, durable, small, script, history, kind, deed):
+        """Whose hand it was, why, and where the instance stood; children of a cascade too."""
+        script["start"] = lambda obj, ctx: (
+            gd.Await("go", "then")
+            if obj.count
+            else gd.ScheduleChildren([Scripted(count=1)], "then")
+        )
+        ids = ten(durable)
+        drain(durable)
+        with durable.engine.begin() as conn:
+            born = list(
+                conn.scalars(select(gd.Instance.id).where(gd.Instance.parent_id.isnot(None)))
+            )
+        if kind == "retried":
+            durable.cancel(where=QUEUE, reason="first")
+        if kind == "resumed":
+            durable.pause(where=QUEUE)
+
+        assert deed(durable, where=QUEUE, by="ada", reason="for good") == (
+            20 if kind == "cancelled" else 10
+        )
+
+        for id in ids + (born if kind == "cancelled" else []):
+            entry = history(id)[-1]
+            assert (entry.kind, entry.made_by, entry.reason) == (kind, "ada", "for good")
+            assert (entry.step, entry.attempt) == ("then", 0)
+        assert kind == "cancelled" or all(history(id) == [] for id in born)
+
     def test_in_the_callers_transaction(self, durable, small, session, statuses):
         """It takes effect with the caller's commit, or not at all."""
         ten(durable)

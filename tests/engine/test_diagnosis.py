@@ -149,6 +149,23 @@ class TestDoctor:
         run("INSERT INTO gendurable.nodes (name, queues, machines) VALUES ('w', '{lonely}', '[]')")
         assert verdicts(durable, "warning") == {}
 
+    def test_warns_of_dead_rows_that_nobody_removes(self, durable, run, monkeypatch):
+        """Between two rounds of autovacuum a busy queue may make as many as it likes."""
+        monkeypatch.setattr(slowness, "DEAD", 20)
+        monkeypatch.setattr(slowness, "UNSWEPT", 3600.0)  # the server of the tests is younger
+        durable.insert_all([gd.Spawn(Patient(), delay=60) for _ in range(10)])
+        with durable.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+            for _ in range(5):
+                conn.execute(text("UPDATE gendurable.instances SET priority = priority + 1"))
+            if conn.connection.driver_connection.info.server_version >= 150000:
+                conn.execute(text("SELECT pg_stat_force_next_flush()"))
+            conn.execute(text("SELECT 1"))
+
+        assert verdicts(durable, "warning") == {}
+
+        monkeypatch.setattr(slowness, "UNSWEPT", 0.0)
+        assert "was not vacuumed for" in verdicts(durable, "warning")["dead rows"].text
+
     def test_warns_of_a_transaction_that_stays_open(self, durable, connect, monkeypatch):
         """It says whose it is."""
         monkeypatch.setattr(slowness, "OLD", 0.0)

@@ -178,6 +178,7 @@ class TestRewind:
             (True, "must be"),
             (None, "must be"),
             (10**9, "no such entry"),
+            (2**63, "no id of an entry"),
             (foreign, "no such entry"),
             (bare, "holds no state"),
         ):

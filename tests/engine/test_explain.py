@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 import gendurable as gd
 from gendurable import Reason
-from gendurable.engine import leases
+from gendurable.engine import explain, leases
 from gendurable.testing import drain
 from tests.engine.script import Scripted
 
@@ -164,6 +164,48 @@ class TestWaiting:
         assert f"held by instance {one} on worker w3" in why.text
         assert why.details["holders"] == (one,)
 
+    def test_for_a_wide_key(self, durable, change):
+        """All holders are counted, and a hundred of them are named."""
+        durable.set_limit("wide", gd.ConcurrencyLimit(120))
+        durable.insert_all([gd.Spawn(Scripted(), concurrency_key="wide")] * 121)
+        change(
+            "UPDATE gendurable.instances SET status = 'executing', locked_by = 'w3', slot = id,"
+            " lease_expires_at = statement_timestamp() + interval '30 s' WHERE id < 121"
+        )
+
+        why = durable.explain(121)
+        assert (why.reason, len(why.details["holders"])) == (Reason.KEY_HELD, 100)
+        assert "by 119 more" in why.text
+        durable.cancel(1, "one less")
+        assert durable.explain(121).reason == Reason.NO_WORKER
+
+    @pytest.mark.parametrize("deed", ["pause", "lock", "savepoint", "prepare"])
+    def test_for_somebodys_open_transaction(self, durable, worker, conn, monkeypatch, deed):
+        """A forgotten transaction that holds the row is named; a younger one may be a claim."""
+        worker()
+        id = int(durable.insert(Scripted()))
+        if deed == "prepare" and prepares(conn) == 0:
+            pytest.skip("this server allows no prepared transactions")
+        transaction = conn.begin_twophase("forgotten") if deed == "prepare" else conn.begin()
+        if deed == "savepoint":
+            conn.begin_nested()
+        if deed == "lock":
+            conn.execute(text("SELECT 1 FROM gendurable.instances FOR UPDATE"))
+        else:
+            durable.pause(id, session=conn)
+        if deed == "prepare":
+            transaction.prepare()
+
+        assert durable.explain(id).reason == Reason.DUE
+        monkeypatch.setattr(explain, "MOMENT", 0.0)
+        why = durable.explain(id)
+        assert why.reason == Reason.LOCKED
+        assert ("'forgotten'" if deed == "prepare" else "idle in transaction") in why.text
+        if deed != "prepare":  # whoever asks does not stand in his own way
+            assert durable.explain(id, session=conn).reason != Reason.LOCKED
+        transaction.rollback()
+        assert durable.explain(id).reason == Reason.DUE
+
     def test_for_its_turn_at_a_free_key(self, durable, change):
         """Nobody holds the key any more: the next sweep lets it in."""
         id = durable.insert(Scripted())
@@ -223,6 +265,13 @@ class TestWaiting:
         worker("w1", known=[["engine.Scripted", 1, None]])
 
         assert durable.explain(id).reason == Reason.DUE
+
+
+def prepares(conn) -> int:
+    """Return how many prepared transactions the server allows."""
+    found = int(conn.scalar(text("SHOW max_prepared_transactions")))
+    conn.rollback()
+    return found
 
 
 class TestRunning:

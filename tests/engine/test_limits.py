@@ -392,7 +392,7 @@ class TestHands:
 
     @pytest.mark.parametrize("how", ["cancel", "reschedule", "queue", "pause"])
     def test_the_one_that_was_let_in_vanishes(self, play, how):
-        """If who stands for all that wait is taken away, the sweep lets the next one in."""
+        """If who stands for all that wait is taken away, the hand that does so lets the next in."""
         ids = play.rows_of(3, concurrency_key="a")
         play.end(*play.start())
         if how == "cancel":
@@ -402,21 +402,28 @@ class TestHands:
         elif how == "queue":
             play.durable.reschedule(ids[1], queue="other")
         else:
-            play.change(
-                "UPDATE gendurable.instances SET paused_at = statement_timestamp() WHERE id = :id",
-                id=ids[1],
-            )
+            play.durable.pause(ids[1])
+
+        assert play.started() == ids[2:]
+
+    def test_it_vanishes_and_nobody_looks(self, play):
+        """If the hand dies before it has looked, or knows nothing of keys, the sweep does it."""
+        ids = play.rows_of(3, concurrency_key="a")
+        play.end(*play.start())
+        play.change(
+            "UPDATE gendurable.instances SET paused_at = statement_timestamp() WHERE id = :id",
+            id=ids[1],
+        )
         assert play.start() == []
         play.look(play.sweep())
 
         assert play.started() == ids[2:]
 
     def test_cancelling_what_executes(self, play):
-        """Its slot is free at once; the sweep finds who waited for it."""
+        """Its slot is free at once, and who waited for it is let in."""
         ids = play.rows_of(2, concurrency_key="a")
         play.start()
         play.durable.cancel(ids[0], "no")
-        play.look(play.sweep())
 
         assert play.started() == ids[1:]
 

@@ -8,7 +8,7 @@ import pytest
 
 import gendurable as gd
 from gendurable.errors import InvalidInput
-from gendurable.testing import drain
+from gendurable.testing import drain, fire_timeouts
 from tests.engine.script import Note, Scripted
 
 #: What a step may try on an instance, by name.
@@ -20,7 +20,9 @@ CALLS = {
     "rewind": lambda durable, me, **kw: durable.rewind(me, to="then", **kw),
     "patch": lambda durable, me, **kw: durable.patch_state(me, {"count": 1}, **kw),
     "retry": lambda durable, me, **kw: durable.retry(me, **kw),
-    "children": lambda durable, me, **kw: durable.schedule_children(me, [Scripted()], **kw),
+    "children": lambda durable, me, **kw: durable.schedule_children(
+        me, [gd.Spawn(Scripted(), queue="later")], **kw
+    ),
 }
 
 
@@ -91,6 +93,55 @@ class TestOnItself:
 
         assert drain(durable) == {"children": 1, "done": 1}
         assert row(parent).status == row(stranger).status == "cancelled"
+
+    @pytest.mark.parametrize("call", [name for name in CALLS if name != "retry"])
+    @pytest.mark.parametrize("how", ["beside it", "where", "in the session"])
+    def test_its_children_beside_the_session(self, durable, script, row, call, how):
+        """What has ended a child in the session holds the parent, as which the step is running."""
+
+        def then(obj, ctx):
+            one, two = (child.id for child in ctx.children)
+            if how == "where" and call not in ("cancel", "pause"):
+                return gd.Done()
+            durable.cancel(one, "through", session=ctx.session)
+            if how == "in the session":
+                CALLS[call](durable, two, session=ctx.session)
+                return gd.Done()
+            with pytest.raises(InvalidInput, match=r"session=ctx\.session"):
+                if how == "beside it":
+                    CALLS[call](durable, two)
+                elif call == "pause":
+                    durable.pause(where=gd.Instance.id == two)
+                else:
+                    durable.cancel(where=gd.Instance.id == two, reason="no")
+            return gd.Done()
+
+        script["start"] = lambda obj, ctx: gd.ScheduleChildren(
+            [gd.Spawn(Scripted(), queue="later")] * 2, "then", timeout=0
+        )
+        script["then"] = then
+        id = durable.insert(Scripted())
+        drain(durable, queue="default")
+        fire_timeouts(durable)
+
+        assert in_time(lambda: drain(durable, queue="default")) == {"done": 1}
+        assert row(id).status == "done"
+
+    def test_its_children_with_an_untouched_session(self, durable, script, row):
+        """Nothing is held, so nothing waits."""
+        script["start"] = lambda obj, ctx: gd.ScheduleChildren(
+            [gd.Spawn(Scripted(), queue="later")] * 2, "then", timeout=0
+        )
+        script["then"] = lambda obj, ctx: (
+            ctx.session.add(Note(text="touched")),
+            gd.Done([durable.cancel(child.id, "no") for child in ctx.children]),
+        )[1]
+        id = durable.insert(Scripted())
+        drain(durable, queue="default")
+        fire_timeouts(durable)
+
+        assert in_time(lambda: drain(durable, queue="default")) == {"done": 1}
+        assert row(id).result == [True, True]
 
     def test_a_label_is_not_its_name(self, durable, script, row):
         """A step may cancel the holder of a key that its own instance bears as a mere label."""

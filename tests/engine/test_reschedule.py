@@ -67,6 +67,12 @@ class TestReschedule:
         """Nothing to change, a naive time and a wild priority are refused where they enter."""
         handle = durable.insert(Letter())
 
-        for wrong in ({}, {"at": datetime(2030, 1, 1)}, {"priority": 40_000}, {"delay": -1}):
+        for wrong in (
+            {},
+            {"at": datetime(2030, 1, 1)},
+            {"at": "noon"},
+            {"priority": 40_000},
+            {"delay": -1},
+        ):
             with pytest.raises(gd.InvalidInput):
                 durable.reschedule(handle, **wrong)

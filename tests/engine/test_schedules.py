@@ -221,6 +221,20 @@ class TestFire:
         assert len(fire_schedules(durable)) == count
         assert only(durable).next_at > datetime.now(UTC)
 
+    def test_takes_turns(self, durable, become_due):
+        """One with a thousand occurrences to make up for keeps no other from its time."""
+        durable.schedule("often", Report(), cron="* * * * * *", missed="all")
+        durable.schedule("yearly", Report(), cron=YEARLY, missed="skip")
+        fire_schedules(durable)
+        become_due("often", ago=1000)
+        become_due("yearly", ago=1)
+        names = []
+        for _ in range(2):
+            with durable.engine.begin() as conn:
+                names.append(schedules.fire(conn, durable.db).name)
+
+        assert sorted(names) == ["often", "yearly"]
+
     def test_all_in_batches(self, durable, monkeypatch, become_due, made):
         """However many were missed, a transaction inserts a batch of them, and none is lost."""
         monkeypatch.setattr(schedules, "BATCH", 10)
@@ -254,6 +268,23 @@ class TestOverlap:
         drain(durable)
         become_due("slow")
         assert len(fire_schedules(durable)) == 1
+
+    def test_skip_remembers_who_lives_when_another_is_triggered(self, durable, become_due):
+        """What was triggered meanwhile and has ended does not hide the former occurrence."""
+        durable.schedule("slow", Report(), cron=YEARLY, overlap="skip")
+        fire_schedules(durable)
+        become_due("slow")
+        (former,) = fire_schedules(durable)
+        durable.cancel(durable.trigger("slow"), "not needed")
+        become_due("slow")
+
+        assert fire_schedules(durable) == []
+
+        durable.cancel(former, "not needed")
+        triggered = durable.trigger("slow")
+        become_due("slow")
+        assert fire_schedules(durable) == []
+        assert only(durable).last_id == triggered.id
 
     def test_skip_fires_one_of_many_that_were_missed(self, durable, become_due):
         """Those that are due together would overlap each other."""

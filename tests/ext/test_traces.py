@@ -9,6 +9,9 @@ from sqlalchemy import select, text
 import gendurable as gd
 from gendurable import testing
 from gendurable.ext.opentelemetry import instrument, uninstrument
+from gendurable.runtime.cron import Cron
+from gendurable.runtime.loop import Outage
+from gendurable.settings import CronSettings
 from tests.ext.machines import Leaf, Lost, Parent, Shaky, Slow, SlowAsync
 
 
@@ -180,6 +183,29 @@ class TestFamilies:
         assert (first["tenant"], set(first)) == (7, {"tenant", "traceparent"})
         assert second == {"traceparent": own, "number": 5}
         assert spans.all("ext.Leaf.start")[1].parent.span_id == 0xB7AD6B7169203331
+
+    def test_a_triggered_instance_belongs_to_who_triggers_it(self, durable, spans):
+        """As with an insert; headers of the schedule itself stay."""
+        durable.schedule("leaf", Leaf(), cron="0 0 1 1 *", headers={"tenant": 7})
+        with spans.tracer.start_as_current_span("request"):
+            handle = durable.trigger("leaf")
+        testing.drain(durable)
+
+        assert parent(spans.one("ext.Leaf.start")) == ids(spans.one("request"))
+        headers = column(durable, handle, "headers")
+        assert set(headers) == {"traceparent", "tenant", "schedule", "occurrence", "triggered"}
+
+    def test_what_the_clock_inserts_bears_the_word_of_its_probes(self, durable, spans):
+        """A probe that always has something to say is asked by the clock, too."""
+        durable.schedule("leaf", Leaf(), cron="* * * * * *", missed="all")
+        cron = Cron(durable, CronSettings(), Outage("test"))
+        with spans.tracer.start_as_current_span("clock"):
+            cron.tick()
+            testing.elapse(durable, 2)
+            cron.tick()
+        testing.drain(durable)
+
+        assert {parent(one) for one in spans.all("ext.Leaf.start")} == {ids(spans.one("clock"))}
 
     def test_headers_that_are_no_trace_harm_nothing(self, durable, spans):
         """Whatever stands there, the step runs, and has a span."""

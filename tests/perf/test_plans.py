@@ -109,6 +109,7 @@ VALUES: dict[str, object] = {
     "new_visit": 1,
     **dict.fromkeys(f"new_{name}" for name in UNSAID),
     "known": json.dumps([{"fsm": "Work", "fsm_version": 1, "step": "s"}]),
+    "moved": "{rate:0,rate:1,rate:2}",
 }
 VALUES["verdicts"] = json.dumps(
     [{"id": id, "starts": False, "slot": None, "blocked": "key"} for id in range(52_004, 52_104)]
@@ -191,6 +192,8 @@ INDEXES = {
     "buckets.ripe": {"instances_rate", "instances_pkey", "buckets_head", "buckets_pkey"},
     "buckets.soon": {"buckets_head"},
     "buckets.stir": {"buckets_head", "buckets_pkey"},
+    "buckets.reckon": {"buckets_pkey", "buckets_head"},
+    "buckets.awaited": {"instances_rate"},
     "buckets.forget": {"buckets_at", "buckets_pkey"},
     "crowds.mark_keys": {"instances_claim", "instances_slot", "instances_pkey"},
     "crowds.mark_rates": {"instances_claim", "instances_pkey", "buckets_pkey", "buckets_head"},

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gendurable.testing.clock import elapse
 from tests.races.play import SCRIPT, Play
@@ -31,6 +32,17 @@ def meanwhile() -> Iterator[Callable[..., Future[Any]]]:
 
 
 @pytest.fixture
+def blocked_somewhere(engine, eventually) -> Callable[[], None]:
+    """Wait until some backend of the test's database waits for somebody's lock."""
+
+    def blocked_somewhere() -> None:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+            eventually(lambda: watcher.scalar(WAITING))
+
+    return blocked_somewhere
+
+
+@pytest.fixture
 def elapse_all(play) -> Callable[[float], None]:
     """Let seconds pass for every row."""
     return lambda seconds: elapse(play.durable, seconds)
@@ -42,6 +54,11 @@ def check(play: Play) -> None:
     assert not play.rows(BARRIERS), "a barrier is not the number of its live children"
     assert not play.rows(ORPHANS), "a signal on an instance that is done"
 
+
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND cardinality(pg_blocking_pids(pid)) > 0"
+)
 
 #: Parked on a name that lies in the inbox, apart from what the parking step was shown.
 PARKED_WITH_NEWS = """

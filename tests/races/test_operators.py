@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import gendurable as gd
+from gendurable.engine import control
 from gendurable.testing import drain
 from tests.races.play import SCRIPT, Actor
 
@@ -189,6 +190,161 @@ class TestEdits:
         assert play.row(one.id).status == "runnable"
 
 
+class TestKeys:
+    @pytest.mark.parametrize("edit", ["retry", "rewind"])
+    def test_whose_holder_ends_just_then(self, play, monkeypatch, edit):
+        """A key that is free again when its holder is looked for is taken, with no complaint."""
+        id = play.actor(correlation_key="k")
+        play.durable.cancel(id, "no")
+        holder = play.actor(correlation_key="k")
+        holders = control.enqueue.holders
+
+        def late(conn, db, keys):
+            monkeypatch.setattr(control.enqueue, "holders", holders)
+            play.durable.cancel(holder, "out of the way")
+            return holders(conn, db, keys)
+
+        monkeypatch.setattr(control.enqueue, "holders", late)
+        if edit == "retry":
+            play.durable.retry(id)
+        else:
+            play.durable.rewind(id, to="then")
+
+        assert (play.row(id).status, play.row(holder).status) == ("runnable", "cancelled")
+
+    def test_a_key_that_is_being_taken(self, play, conn, meanwhile, blocked_somewhere):
+        """A retry waits for the transaction that inserts its key, and is refused or not by that."""
+        id = play.actor(correlation_key="k")
+        play.durable.cancel(id, "no")
+        with conn.begin() as transaction:
+            play.durable.insert(Actor(), correlation_key="k", session=conn)
+            retried = meanwhile(play.durable.retry, id)
+            blocked_somewhere()
+            transaction.rollback()
+        retried.result(10)
+        assert play.row(id).status == "runnable"
+
+        play.durable.cancel(id, "no")
+        with conn.begin():
+            holder = play.durable.insert(Actor(), correlation_key="k", session=conn)
+            retried = meanwhile(play.durable.retry, id)
+            blocked_somewhere()
+        with pytest.raises(gd.DuplicateInstance) as caught:
+            retried.result(10)
+        assert caught.value.id == holder.id
+
+
+class TestCascade:
+    """Nothing escapes that is born while a cascade goes down."""
+
+    BIRTH = gd.ScheduleChildren([Actor(), Actor()], then="then")
+
+    def all(self, play):
+        return [row.status for row in play.rows("SELECT status FROM gendurable.instances")]
+
+    def test_a_birth_first(self, play, conn, other, meanwhile, blocked):
+        """The cascade waits for an outcome that has children, and ends them with their parent."""
+        id = play.actor()
+        with conn.begin():
+            play.commit(play.say(play.one(), self.BIRTH), conn=conn)
+            cancelled = meanwhile(play.durable.cancel, id, "no", cascade=True, session=other)
+            blocked(other)
+        assert cancelled.result(10) is True
+        other.commit()
+
+        assert self.all(play) == ["cancelled"] * 3
+
+    def test_the_cascade_first(self, play, conn, other, meanwhile, blocked):
+        """An outcome that waits for the cascade is stale then, and nobody is born."""
+        id = play.actor()
+        late = play.say(play.one(), self.BIRTH)
+        play.durable.cancel(id, "no", cascade=True, session=other)
+        with conn.begin():
+            committed = meanwhile(play.commit, late, conn=conn, wait=True)
+            blocked(conn)
+            other.commit()
+            assert committed.result(10).stale == [late]
+
+        assert self.all(play) == ["cancelled"]
+
+    def test_a_birth_between_two_generations(self, play, conn):
+        """A child that has children while its parent is being ended is ended with them."""
+        id, (_, child) = play.family(2)
+        born = []
+
+        def give_birth():
+            if not born:
+                born.extend(play.commit(play.say(child, self.BIRTH)).ids)
+
+        with conn.begin():
+            play.watch(conn, "'cancelled'", give_birth)
+            play.durable.cancel(id, "no", cascade=True, session=conn)
+
+        assert born == [child.id]
+        assert self.all(play) == ["cancelled"] * 5
+
+    def test_a_birth_from_outside(self, play, conn, meanwhile, blocked_somewhere):
+        """Whoever adds children to a child waits for the cascade, and finds it ended."""
+        id, (child, _) = play.family(2)
+        with conn.begin():
+            play.durable.cancel(id, "no", cascade=True, session=conn)
+            added = meanwhile(play.durable.schedule_children, child.id, [Actor()])
+            blocked_somewhere()
+        with pytest.raises(gd.NoTarget):
+            added.result(10)
+
+        assert self.all(play) == ["cancelled"] * 3
+
+    def test_a_child_that_is_put_back_meanwhile(self, play, conn, meanwhile, blocked_somewhere):
+        """A retry of a child waits for the cascade, and is a decision of its own after that."""
+        id, (child, _) = play.family(2)
+        play.commit(play.say(child, gd.Stop("no")))
+        with conn.begin():
+            play.durable.cancel(id, "no", cascade=True, session=conn)
+            retried = meanwhile(play.durable.retry, child.id)
+            blocked_somewhere()
+        retried.result(10)
+
+        assert (play.row(child.id).status, play.row(id).status) == ("runnable", "cancelled")
+
+
+class TestFamilies:
+    @pytest.mark.parametrize("deed", ["cancel", "rewind", "pause", "reschedule"])
+    def test_who_waits_for_a_child_does_not_hold_its_parent(
+        self, play, conn, meanwhile, blocked_somewhere, deed
+    ):
+        """While somebody's open transaction holds a child, its siblings end and are counted."""
+        id, (one, two, three) = play.family(3)
+        deeds = {
+            "cancel": lambda: play.durable.cancel(one.id, "no"),
+            "rewind": lambda: play.durable.rewind(one.id, to="start"),
+            "pause": lambda: play.durable.pause(one.id),
+            "reschedule": lambda: play.durable.reschedule(one.id, priority=7),
+        }
+        with conn.begin():
+            play.lock(conn, one.id)
+            done = meanwhile(deeds[deed])
+            blocked_somewhere()
+            ended = play.commit(play.say(two, gd.Done()), play.say(three, gd.Done()))
+            assert ended.ids == [two.id, three.id]
+        done.result(10)
+
+        assert play.row(id).children_pending == (0 if deed == "cancel" else 1)
+
+    def test_who_waits_for_a_parent_does_not_hold_its_child(
+        self, play, conn, meanwhile, blocked_somewhere
+    ):
+        """While somebody holds the parent, a child that is about to be cancelled goes on."""
+        id, (one, _) = play.family(2)
+        with conn.begin():
+            play.lock(conn, id)
+            cancelled = meanwhile(play.durable.cancel, one.id, "no")
+            blocked_somewhere()
+            assert play.commit(play.say(one, gd.Next("then"))).ids == [one.id]
+        assert cancelled.result(10) is True
+        assert (play.row(one.id).status, play.row(one.id).step) == ("cancelled", "then")
+
+
 class TestBulk:
     def test_what_changed_before_its_lock(self, play, conn, other, meanwhile, blocked):
         """An instance that left the condition while the sweep waited for it is left alone."""
@@ -201,6 +357,25 @@ class TestBulk:
         assert swept.result(10) == 9
         other.commit()
         assert play.row(ids[3]).status == "runnable"
+
+    @pytest.mark.parametrize("held", [3, 0], ids=["a row", "a parent"])
+    def test_holds_nobody_while_it_waits(self, play, conn, meanwhile, blocked_somewhere, held):
+        """A row in somebody's open transaction comes last; all others are committed before."""
+        parent, claims = play.family(9)
+        ids = [parent, *(one.id for one in claims)]
+        where = gd.Instance.id != parent
+        with conn.begin():
+            play.lock(conn, ids[held])
+            swept = meanwhile(play.durable.pause, where=where, by="ada")
+            blocked_somewhere()
+            held_now = [id for id in ids[1:] if play.row(id).paused_at is None]
+            assert held_now == (ids[1:] if held == 0 else [ids[held]])
+            # Whoever is not held by that transaction goes on
+            rest = [one for one in claims if one.id != ids[held]]
+            if held:
+                assert not play.commit(*(play.say(one, gd.Next("then")) for one in rest)).skipped
+        assert swept.result(10) == 9
+        assert all(play.row(id).paused_at for id in ids[1:])
 
     def test_takes_steps_from_their_workers(self, play):
         """What executes is ended with the rest, and its outcomes are stale."""

@@ -72,6 +72,15 @@ class TestTheCommitClaims:
 
         assert play.row(id).result == ["left", "then", 0]
 
+    def test_not_out_of_the_queue_that_it_was_moved_to(self, play):
+        """An operator who moves it to another queue means the next step: others run that."""
+        id = play.actor()
+        claim = play.one()
+        play.durable.reschedule(id, queue="elsewhere")
+
+        assert ahead(play, claim, gd.Next("then")) is None
+        assert (play.row(id).status, play.row(id).queue) == ("runnable", "elsewhere")
+
     def test_nobody_else_gets_it_meanwhile(self, play, conn):
         """There is no moment in which the row is runnable."""
         play.actor()

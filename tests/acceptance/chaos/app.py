@@ -158,3 +158,25 @@ def clock(url: str) -> None:
     durable = bind(url)
     durable.schedule("often", Tick(), cron="* * * * * *", missed="all")
     sys.exit(durable.worker(queues={"default": 2}, gc=False).run())
+
+
+class Team(gd.FSM, name="chaos.team", max_crashes=None):
+    """Waits for five members, who wait for ever."""
+
+    @gd.step(initial=True)
+    def start(self, ctx: gd.Context) -> gd.Outcome:
+        return gd.ScheduleChildren([Gather(wanted=1) for _ in range(5)], then=self.end)
+
+    @gd.step
+    def end(self, ctx: gd.Context) -> gd.Outcome:
+        return gd.Done()
+
+
+def operate(url: str) -> None:
+    """Be a process whose operator ends everybody, puts them back and sets them to their steps."""
+    durable = bind(url)
+    everybody = gd.Instance.id > 0
+    while True:
+        durable.cancel(where=everybody, reason="out", cascade=True, by="ada")
+        durable.retry(where=everybody, by="ada")
+        durable.rewind(where=gd.Instance.parent_id.isnot(None), to="start", by="ada")

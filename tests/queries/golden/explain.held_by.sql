@@ -1,0 +1,3 @@
+SELECT locks.pid, sessions.application_name, sessions.state, prepared.gid, CAST(EXTRACT(epoch FROM statement_timestamp() - coalesce(sessions.xact_start, prepared.prepared)) AS DOUBLE PRECISION) AS seconds
+FROM gendurable.instances JOIN pg_locks AS locks ON CAST(locks.transactionid AS TEXT) = CAST(instances.xmax AS TEXT) LEFT OUTER JOIN pg_stat_activity AS sessions ON sessions.pid = locks.pid LEFT OUTER JOIN pg_prepared_xacts AS prepared ON CAST(prepared.transaction AS TEXT) = CAST(locks.transactionid AS TEXT)
+WHERE instances.id = %(target)s::BIGINT AND locks.locktype = 'transactionid' AND locks.mode = 'ExclusiveLock' AND locks.granted AND locks.pid IS DISTINCT FROM pg_backend_pid()
