@@ -131,7 +131,7 @@ class TestWorker:
         [
             (["nowhere:durable"], "no module named 'nowhere'"),
             (["myapp:missing"], "'myapp' has no 'missing'"),
-            (["myapp:nothing"], "which gendurable.bind() did not make"),
+            (["myapp:nothing"], "a binding is what gendurable.bind() returns"),
             (["myapp:durable", "-q", "default"], "should look like default=10"),
             (["myapp:small", "-q", "default=2"], "room for 5 connections"),
         ],
