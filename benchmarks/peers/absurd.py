@@ -27,6 +27,7 @@ class Absurd(Driver):
         "jobs": 6_000,
         "jobs-2": 6_000,
         "steps": 5_000,
+        "rows": 5_000,
         "insert": 4_000,
         "insert-all": 8_000,
         "start": 100,

@@ -27,6 +27,7 @@ class Dbos(Driver):
         "jobs": 5_000,
         "jobs-2": 5_000,
         "steps": 2_500,
+        "rows": 2_500,
         "insert": 2_000,
         "insert-all": 5_000,
         "start": 100,

@@ -12,7 +12,7 @@ from gendurable.engine.claim import EMPTY, inboxes
 from gendurable.engine.encode import columns, document
 from gendurable.engine.nouns import Committed, Finished
 from gendurable.engine.spawning import CHUNK, adopted, numbered
-from gendurable.queries import children, enqueue, leases, outcomes, signals
+from gendurable.queries import children, enqueue, history, leases, outcomes, signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -242,4 +242,4 @@ def _record(conn: Connection, db: Database, worker: str, batch: Sequence[Finishe
         if one.entry is not None
     ]
     if entries:
-        outcomes.record(conn, db, entries)
+        history.record(conn, db, entries)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from gendurable.engine import ending, faults, targets
 from gendurable.errors import DuplicateInstance, InvalidInput
 from gendurable.lifecycle import LIVE
-from gendurable.queries import children, control, enqueue, lookup, outcomes
+from gendurable.queries import children, control, enqueue, history, lookup
 from gendurable.state import storable
 
 if TYPE_CHECKING:
@@ -219,4 +219,4 @@ def record(
         for row in rows
     ]
     if entries:
-        outcomes.record(conn, db, entries)
+        history.record(conn, db, entries)

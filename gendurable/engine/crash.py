@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gendurable.engine import ending
-from gendurable.queries import leases, outcomes
+from gendurable.queries import history, leases
 from gendurable.retry import jitter
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def bury(conn: Connection, db: Database, corpses: Sequence[Corpse]) -> Buried:
         queues |= ending.fail(conn, db, spent)
     entries = [_entry(one) for one in corpses if one.recorded]
     if entries:
-        outcomes.record(conn, db, entries)
+        history.record(conn, db, entries)
     return Buried(queues, list(spent))
 
 

@@ -13,7 +13,7 @@ from gendurable.engine import control, targets
 from gendurable.engine.patching import patched
 from gendurable.errors import InvalidInput, InvalidOutcome
 from gendurable.lifecycle import TERMINAL, Status
-from gendurable.queries import children, outcomes
+from gendurable.queries import children, history
 from gendurable.queries import edits as query
 from gendurable.state import describe, load_state
 
@@ -194,4 +194,4 @@ def _record(
         "made_by": by,
         "reason": reason,
     }
-    outcomes.record(conn, db, [json.dumps(entry)])
+    history.record(conn, db, [json.dumps(entry)])

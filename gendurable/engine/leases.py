@@ -13,7 +13,7 @@ from sqlalchemy import text
 from gendurable.engine import crash
 from gendurable.models import SCHEMA
 from gendurable.queries import leases as query
-from gendurable.queries import outcomes, timers
+from gendurable.queries import nodes, outcomes, timers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,7 +112,7 @@ def strays(conn: Connection, db: Database, worker: str, held: set[int]) -> set[s
 def bury(conn: Connection, db: Database, worker: str) -> int:
     """Let a dead worker's leases lapse, so that the next sweep of any reaper takes its rows."""
     count = query.bury(conn, db, worker)
-    query.leave(conn, db, worker)
+    nodes.leave(conn, db, worker)
     return count
 
 
@@ -180,17 +180,17 @@ def take_back(
 
 def beat(conn: Connection, db: Database, worker: str, queues: list[str], machines: str) -> None:
     """Say that *worker* lives, and what it serves and knows."""
-    query.beat(conn, db, worker, queues, machines)
+    nodes.beat(conn, db, worker, queues, machines)
 
 
 def leave(conn: Connection, db: Database, worker: str) -> None:
     """Say that *worker* has ended in good order."""
-    query.leave(conn, db, worker)
+    nodes.leave(conn, db, worker)
 
 
 def forget(conn: Connection, db: Database) -> None:
     """Drop the records of workers that have long been silent."""
-    query.forget(conn, db)
+    nodes.forget(conn, db)
 
 
 def terminate(conn: Connection, names: Iterable[str]) -> None:

@@ -28,11 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gendurable.models import Bucket, Node
-from gendurable.queries.parts import EXECUTING, NOW, instances, pauses, transitions
+from gendurable.models import Bucket
+from gendurable.queries.parts import EXECUTING, NOW, instances, nodes, pauses, transitions
 from gendurable.queries.statement import Database, Statement, seconds
 
-nodes = cast(Table, Node.__table__)
 buckets = cast(Table, Bucket.__table__)
 
 _serves = and_(

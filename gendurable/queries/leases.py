@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
     Integer,
-    Table,
     Text,
     and_,
     bindparam,
-    delete,
     exists,
     literal_column,
     null,
@@ -22,9 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
 
-from gendurable.models import Node
 from gendurable.queries.parts import (
     DISOWNED,
     EXECUTING,
@@ -32,11 +28,11 @@ from gendurable.queries.parts import (
     RUNNABLE,
     WORKER,
     instances,
+    nodes,
     owned,
 )
 from gendurable.queries.statement import Database, Statement, document, records, seconds
 
-nodes = cast(Table, Node.__table__)
 _ttl = bindparam("ttl", type_=Double)
 _held = document("held", "claims", id=BigInteger, claim_seq=BigInteger)
 _ours = and_(instances.c.id == _held.c.id, owned(_held.c.claim_seq))
@@ -233,44 +229,6 @@ TAKE_BACK = Statement(
     .returning(instances.c.queue),
 )
 
-#: Say that a worker lives, which queues it serves and which machines it knows.
-#:
-#: Index   nodes_pkey
-#: Locks   its own row
-#: Race    none
-#: Why     the reaper's grace, and the answer to "does anybody serve this queue?"
-BEAT = Statement(
-    "leases.beat",
-    insert(nodes)
-    .from_select(
-        ["name", "queues", "machines"],
-        select(
-            WORKER,
-            bindparam("queues", type_=nodes.c.queues.type),
-            bindparam("machines", type_=nodes.c.machines.type),
-        ),
-    )
-    .on_conflict_do_update(index_elements=[nodes.c.name], set_={"beat_at": NOW}),
-)
-
-#: Forget a worker that has ended.
-#:
-#: Index   nodes_pkey
-#: Locks   its row
-#: Race    none
-#: Why     a worker that left is not one that died
-LEAVE = Statement("leases.leave", delete(nodes).where(nodes.c.name == WORKER))
-
-#: Forget workers that have not beaten for a day.
-#:
-#: Index   nodes_pkey (a scan: there are few)
-#: Locks   their rows
-#: Race    none
-#: Why     every start of a worker has a name of its own
-FORGET = Statement(
-    "leases.forget", delete(nodes).where(nodes.c.beat_at < NOW - literal_column("interval '1 day'"))
-)
-
 
 def _claims(claims: Iterable[tuple[int, int]]) -> str:
     return records(f'{{"id":{id},"claim_seq":{seq}}}' for id, seq in claims)
@@ -330,18 +288,3 @@ def take_back(conn: Connection, db: Database, why: str, known: Iterable[str]) ->
     """Unblock what was set aside for the reason *why* and is known now; name the queues."""
     rows = db.rows(conn, TAKE_BACK, {"why": why, "known": records(known)})
     return {queue for (queue,) in rows}
-
-
-def beat(conn: Connection, db: Database, worker: str, queues: list[str], machines: str) -> None:
-    """Record that *worker* lives."""
-    db.run(conn, BEAT, {"worker": worker, "queues": queues, "machines": machines})
-
-
-def leave(conn: Connection, db: Database, worker: str) -> None:
-    """Record that *worker* has ended."""
-    db.run(conn, LEAVE, {"worker": worker})
-
-
-def forget(conn: Connection, db: Database) -> int:
-    """Delete the rows of workers that have long been silent."""
-    return db.run(conn, FORGET, {})

@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB
 
 from gendurable.lifecycle import Status
 from gendurable.queries.parts import (
@@ -40,7 +40,6 @@ from gendurable.queries.parts import (
     is_open,
     owned,
     signals,
-    transitions,
 )
 from gendurable.queries.statement import Database, Statement, array, document, records, seconds
 
@@ -240,34 +239,6 @@ EMPTY = Statement(
     delete(signals).where(signals.c.target_id == bindparam("target", type_=BigInteger)),
 )
 
-_entry = document(
-    "entry",
-    "entries",
-    instance_id=BigInteger,
-    kind=Text,
-    step=Text,
-    attempt=Integer,
-    visit=BigInteger,
-    duration=Double,
-    worker=Text,
-    error=Text,
-    traceback=Text,
-    state=JSONB,
-    made_by=Text,
-    reason=Text,
-)
-
-#: Write entries of the history.
-#:
-#: Index   transitions_pkey
-#: Locks   the foreign key's share of the instance, which is ours already
-#: Race    none
-#: Why     one statement a batch
-RECORD = Statement(
-    "outcomes.record",
-    insert(transitions).from_select([c.name for c in _entry.c], select(*_entry.c)),
-)
-
 
 def lock(
     conn: Connection, db: Database, ids: Iterable[int], *, wait: bool = False
@@ -311,8 +282,3 @@ def write_one(
     if status == Status.DONE:
         db.run(conn, EMPTY, {"target": fields["id"]})
     return [(fields["id"], queue if status == Status.RUNNABLE else None, mail)]
-
-
-def record(conn: Connection, db: Database, entries: Iterable[str]) -> None:
-    """Append encoded entries to the history."""
-    db.run(conn, RECORD, {"entries": records(entries)})

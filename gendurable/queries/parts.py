@@ -25,16 +25,26 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import false, null, true
 
 from gendurable.lifecycle import LIVE, PARKED, TERMINAL, Status
-from gendurable.models import NOW, Instance, Limit, Pause, StoredSchedule, StoredSignal, Transition
+from gendurable.models import (
+    NOW,
+    Instance,
+    Limit,
+    Node,
+    Pause,
+    StoredSchedule,
+    StoredSignal,
+    Transition,
+)
 
 instances = cast(Table, Instance.__table__)
 signals = cast(Table, StoredSignal.__table__)
 transitions = cast(Table, Transition.__table__)
 limits = cast(Table, Limit.__table__)
+nodes = cast(Table, Node.__table__)
 pauses = cast(Table, Pause.__table__)
 schedules = cast(Table, StoredSchedule.__table__)
 
-__all__ = ["NOW", "instances", "limits", "pauses", "schedules", "signals", "transitions"]
+__all__ = ["NOW", "instances", "limits", "nodes", "pauses", "schedules", "signals", "transitions"]
 
 
 #: A schedule as it is read: its documents as the text that they are, and the time of the reading.
