@@ -152,8 +152,7 @@ HOLDERS = Statement(
 
 def insert(conn: Connection, db: Database, rows: Iterable[str]) -> dict[int, int]:
     """Insert the encoded *rows*; map the ordinal of each inserted one to its id."""
-    answer = db.rows(conn, INSERT, {"rows": records(rows)})
-    return dict(answer)
+    return dict(db.tuples(conn, INSERT, {"rows": records(rows)}))  # type: ignore[arg-type]
 
 
 def insert_one(conn: Connection, db: Database, row: str) -> int | None:

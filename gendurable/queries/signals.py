@@ -196,7 +196,7 @@ RECHECK = Statement(
 
 def inboxes(conn: Connection, db: Database, ids: Iterable[int]) -> Sequence[Any]:
     """Return (target, id, name, payload, dedup key, time) of what the inboxes hold."""
-    return db.rows(conn, INBOXES, {"ids": array(ids)})
+    return db.tuples(conn, INBOXES, {"ids": array(ids)})
 
 
 def senders(conn: Connection, db: Database, ids: Iterable[int]) -> list[str]:

@@ -1,0 +1,98 @@
+"""How statements are run: on SQLAlchemy's way, or straight on the driver's cursor."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+import gendurable as gd
+from gendurable.engine.faults import is_disconnect, sqlstate
+from gendurable.engine.spawning import encode_row
+from gendurable.queries import enqueue
+from gendurable.queries.statement import Database, Statement
+
+ONE = Statement("test.one", text("SELECT 1, 'a'"))
+ZERO = Statement("test.zero", text("SELECT 1 / 0"))
+TWICE = Statement(
+    "test.twice",
+    text("INSERT INTO gendurable.pauses (queue) SELECT 'q' FROM generate_series(1, 2)"),
+)
+
+
+class Plain(gd.Job, name="statement.plain"):
+    def perform(self, ctx: gd.Context) -> None:
+        pass
+
+
+@pytest.fixture
+def db() -> Database:
+    return Database()
+
+
+class TestTuples:
+    def test_brings_rows_as_tuples(self, durable, db):
+        """The driver's rows, and nothing made of them."""
+        with durable.engine.begin() as conn:
+            assert db.tuples(conn, ONE, {}) == [(1, "a")]
+
+    def test_errors_are_those_of_sqlalchemy(self, durable, db):
+        """With the statement, the SQLSTATE, and the class that fits."""
+        with durable.engine.begin() as conn, pytest.raises(DBAPIError) as caught:
+            db.tuples(conn, ZERO, {})
+        assert sqlstate(caught.value) == "22012"
+        assert "SELECT 1 / 0" in str(caught.value)
+
+        with durable.engine.begin() as conn, pytest.raises(IntegrityError):
+            db.tuples(conn, TWICE, {})
+
+    def test_a_lost_connection_is_let_go_of(self, durable, db, engine):
+        """It is known as lost, and its place in the pool gets a new one."""
+        with pytest.raises(DBAPIError) as caught, durable.engine.begin() as conn:
+            pid = conn.connection.driver_connection.info.backend_pid
+            with engine.begin() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            db.tuples(conn, ONE, {})
+        assert caught.value.connection_invalidated
+        assert is_disconnect(caught.value)
+
+        with durable.engine.begin() as conn:
+            assert db.tuples(conn, ONE, {}) == [(1, "a")]
+
+    @pytest.mark.parametrize("name", ["before_cursor_execute", "after_cursor_execute"])
+    def test_who_listens_misses_nothing(self, durable, db, name):
+        """Whether an engine is traced or counts statements, those of ours are among them."""
+        seen = []
+
+        def note(conn, cursor, statement, parameters, context, executemany) -> None:
+            seen.append(statement)
+
+        with durable.engine.begin() as early:
+            event.listen(durable.engine, name, note)
+            try:
+                db.tuples(early, ONE, {})
+                with durable.engine.begin() as conn:
+                    db.tuples(conn, ONE, {})
+            finally:
+                event.remove(durable.engine, name, note)
+
+        assert len(seen) == 2
+
+    def test_echo_shows_them(self, url, db, caplog):
+        """So does an engine that logs."""
+        engine = create_engine(url, echo=True)
+        with engine.begin() as conn:
+            db.tuples(conn, ONE, {})
+        engine.dispose()
+
+        assert "SELECT 1, 'a'" in caplog.text
+
+    def test_a_connection_that_has_not_begun_begins(self, durable, db, engine):
+        """Its owner commits it, as he does after any other statement."""
+        row = encode_row(gd.Spawn(Plain()), 1_000)
+        with engine.connect() as conn:
+            id = enqueue.insert_one(conn, db, row)
+            assert conn.in_transaction()
+            conn.commit()
+
+        assert durable.wait(id, 0).status == "runnable"
