@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import create_engine, event, text
 
 import gendurable as gd
-from gendurable.engine import leases
+from gendurable.engine import leases, retention
 from gendurable.engine.claim import claim
+from gendurable.lifecycle import TERMINAL
 from gendurable.runtime.link import Link
 from tests.races.play import Actor
 
@@ -59,6 +60,33 @@ class TestClaims:
             )
             assert (claimed.claims, claimed.limited) == ([], True)
             assert [one.id for one in play.claim(worker="v")] == ids[:1]
+
+
+class TestOutcomes:
+    def test_a_signal_between_snapshot_and_lock(self, play, conn, meanwhile, blocked):
+        """It came before the end, and its instance has ended: a sweep takes it out of the inbox."""
+        id = play.actor()
+        other = play.actor()
+        done, _ = (play.say(one, gd.Done()) for one in play.claim())
+        assert play.durable.signal(other, "go")
+
+        @event.listens_for(conn, "before_cursor_execute", retval=True)
+        def gate(conn, cursor, statement, parameters, *rest):
+            ids = "(SELECT %(ids)s::BIGINT[] FROM pg_advisory_xact_lock(4711))"
+            return statement.replace("any(%(ids)s", f"any({ids}"), parameters
+
+        with conn.begin():
+            with play.gate():
+                late = meanwhile(play.commit, done, conn=conn)
+                blocked(conn)
+                assert play.durable.signal(id, "go")
+            assert late.result(10).ids == [id]
+        assert play.row(id).status == "done"
+        with play.engine.begin() as third:
+            retention.sweep(third, play.db, dict.fromkeys(TERMINAL, 3600.0), 10)
+
+        assert play.mail(id) == []
+        assert len(play.mail(other)) == 1
 
 
 class TestLevels:
