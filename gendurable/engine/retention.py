@@ -11,7 +11,6 @@ from sqlalchemy.exc import IntegrityError
 
 from gendurable.lifecycle import TERMINAL, Status
 from gendurable.queries import retention as query
-from gendurable.queries import signals
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,7 +34,7 @@ def sweep(
     stay; so does what a foreign key of the application holds.
     """
     conn.execute(AT_ONCE)
-    signals.tidy(conn, db, NEWEST)
+    query.tidy(conn, db, NEWEST)
     swept = held = 0
     for status in sorted(TERMINAL):
         gone, kept = _sweep(conn, db, status, retention[status], batch)

@@ -22,7 +22,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from gendurable.lifecycle import Status
 from gendurable.queries.parts import (
     AWAITING_SIGNAL,
     IDS,
@@ -30,7 +29,6 @@ from gendurable.queries.parts import (
     NOW,
     RUNNABLE,
     instances,
-    literal,
     signals,
 )
 from gendurable.queries.statement import Database, Statement, array
@@ -169,30 +167,6 @@ CONSUME = Statement(
     .add_cte(_deleted),
 )
 
-_newest = (
-    select(signals.c.id, signals.c.target_id)
-    .order_by(signals.c.id.desc())
-    .limit(bindparam("up_to", type_=BigInteger))
-    .cte("newest")
-)
-# A scalar, looked up row by row: a join may be answered by a hash of all that is done.
-_target_status = (
-    select(instances.c.status).where(instances.c.id == _newest.c.target_id).scalar_subquery()
-)
-_orphans = select(_newest.c.id).where(_target_status == literal(Status.DONE))
-
-#: Delete what came to an inbox in the instant in which its instance was done.
-#:
-#: Index   signals_pkey, backwards; instances_pkey
-#: Locks   the signals
-#: Race    the instance is rewound meanwhile: what came before its end is not its mail
-#: Why     the write of a batch empties inboxes as its snapshot has them, and a delivery may commit
-#:         between that and the lock of its row; of the newest signals only, whatever there is
-TIDY = Statement(
-    "signals.tidy",
-    delete(signals).where(signals.c.id == func.any(func.array(_orphans.scalar_subquery()))),
-)
-
 _PRESENTED = bindparam("presented", type_=ARRAY(BigInteger))
 
 #: Wake those of the just parked rows whose inbox already holds what they wait for.
@@ -258,11 +232,6 @@ def deliver(
 def consume(conn: Connection, db: Database, ids: Iterable[int]) -> None:
     """Take the signals with these *ids* out of their inboxes."""
     db.run(conn, CONSUME, {"ids": array(ids)})
-
-
-def tidy(conn: Connection, db: Database, limit: int) -> int:
-    """Delete, of the newest *limit* signals, those of instances that are done."""
-    return db.run(conn, TIDY, {"up_to": limit})
 
 
 def recheck(

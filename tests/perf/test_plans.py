@@ -146,7 +146,7 @@ INDEXES = {
     "signals.inboxes": {"signals_target"},
     "signals.senders": {"signals_pkey"},
     "signals.consume": {"signals_pkey"},
-    "signals.tidy": {"signals_pkey", "instances_pkey"},
+    "retention.tidy": {"signals_pkey", "instances_pkey"},
     "signals.recheck": {"instances_pkey", "signals_target", "signals_dedup"},
     "leases.extend": {"instances_pkey"},
     "leases.release": {"instances_pkey"},
