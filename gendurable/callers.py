@@ -18,6 +18,7 @@ from gendurable.engine import current, faults, targets
 from gendurable.engine.aftercare import Aftercare, attend
 from gendurable.errors import InvalidInput, SchemaError
 from gendurable.retry import jitter
+from gendurable.runtime.link import begin_single
 
 if TYPE_CHECKING:
     from gendurable.engine.scope import Scope
@@ -55,7 +56,7 @@ def working(durable: Operations, caller: Caller, *, single: bool = False) -> Ite
     """
     try:
         if caller is None:
-            with (durable.single if single else durable.engine).begin() as conn:
+            with begin_single(durable.single) if single else durable.engine.begin() as conn:
                 work = Work(conn)
                 yield work
             durable.notifier.announce(work.queues)

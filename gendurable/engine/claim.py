@@ -76,8 +76,9 @@ def claim(
             _warn(row[1], row[2], row[3])
             events.emit(events.fsm_unknown, binding, id=row[0], fsm=row[1], step=row[3])
     if unknown:
-        leases.release(conn, db, worker, unknown, why="unknown")
+        aside = leases.release(conn, db, worker, unknown, why="unknown")
         claimed.aside = len(unknown)
+        claimed.strays = len(aside) < len(unknown)
         claimed.again = True
     return claimed
 

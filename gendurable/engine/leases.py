@@ -44,6 +44,14 @@ class Extended:
 
 
 @dataclass(slots=True)
+class Returned:
+    """The queues of what went back, and which claims did not because somebody holds the row."""
+
+    queues: set[str] = field(default_factory=set)
+    skipped: set[tuple[int, int]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class Fired:
     """How many deadlines had passed, and the queues that have work by that."""
 
@@ -83,10 +91,9 @@ def extend(
 
 def release(
     conn: Connection, db: Database, claims: Iterable[Claim], worker: str, *, attempts: bool
-) -> set[str]:
-    """Give claims back as they were or, with *attempts*, one attempt older; name their queues."""
-    pairs = [(one.id, one.claim_seq) for one in claims]
-    return set(query.release(conn, db, worker, pairs, spent=int(attempts)).values())
+) -> Returned:
+    """Give claims back as they were or, with *attempts*, one attempt older."""
+    return _release(conn, db, worker, {(one.id, one.claim_seq) for one in claims}, int(attempts))
 
 
 def exchange(conn: Connection, db: Database, claim: Claim, worker: str, ttl: float) -> Claim | None:
@@ -103,10 +110,22 @@ def exchange(conn: Connection, db: Database, claim: Claim, worker: str, ttl: flo
     return new
 
 
-def strays(conn: Connection, db: Database, worker: str, held: set[int]) -> set[str]:
-    """Give back what bears the worker's name and is not *held*; name the queues."""
-    lost = [pair for pair in query.strays(conn, db, worker) if pair[0] not in held]
-    return set(query.release(conn, db, worker, lost).values()) if lost else set()
+def strays(conn: Connection, db: Database, worker: str, held: set[int]) -> Returned:
+    """Give back what bears the worker's name and is not *held*."""
+    lost = {pair for pair in query.strays(conn, db, worker) if pair[0] not in held}
+    return _release(conn, db, worker, lost, 0) if lost else Returned()
+
+
+def _release(
+    conn: Connection, db: Database, worker: str, claims: set[tuple[int, int]], spent: int
+) -> Returned:
+    returned = query.release(conn, db, worker, claims, spent=spent)
+    answer = Returned(set(returned.values()))
+    missing = {(id, seq) for id, seq in claims if id not in returned}
+    if missing:  # lost meanwhile, or locked by somebody
+        seen = outcomes.look(conn, db, [id for id, _ in missing])
+        answer.skipped = {(id, seq) for id, seq in missing if seen.get(id) == (worker, seq)}
+    return answer
 
 
 def bury(conn: Connection, db: Database, worker: str) -> int:

@@ -147,6 +147,7 @@ class Claimed:
     next_due: float | None = None  # seconds until the queue's next row is due
     aside: int = 0  # rows set aside because nobody here knows them
     limited: bool = False  # rows with a limit were met
+    strays: bool = False  # rows that were to be set aside, but somebody holds them
     again: bool = False  # something was moved out of the way: look again at once
     contended: bool = False  # somebody else judges a key or a bucket: look again in a moment
     crowded: bool = False  # a row with a limit could start, if there were a free slot

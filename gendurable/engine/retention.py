@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Foreign keys are checked at each delete: at COMMIT one that holds would undo the whole sweep.
 AT_ONCE = text("SET CONSTRAINTS ALL IMMEDIATE")
+#: Of how many of the newest signals a sweep asks whether they came to what was just done.
+NEWEST = 10_000
 #: The cursor before all rows.
 BEGINNING = (datetime(1, 1, 2, tzinfo=UTC), 0)
 
@@ -32,6 +34,7 @@ def sweep(
     stay; so does what a foreign key of the application holds.
     """
     conn.execute(AT_ONCE)
+    query.tidy(conn, db, NEWEST)
     swept = held = 0
     for status in sorted(TERMINAL):
         gone, kept = _sweep(conn, db, status, retention[status], batch)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-#: How many rows a worker claims at a time at most.
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -47,7 +45,8 @@ from gendurable.queries.parts import (
 )
 from gendurable.queries.statement import Database, Statement, document, records, seconds
 
-BATCH = int(os.environ.get("BB", "200"))
+#: How many rows a worker claims at a time at most.
+BATCH = 200
 
 _queue = bindparam("in_queue", type_=Text)
 _in_queue = and_(instances.c.queue == _queue, CLAIMABLE)

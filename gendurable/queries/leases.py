@@ -68,7 +68,7 @@ _returned = bindparam("spent", type_=Integer)
 #: Give claims back as they were, one attempt older, or set aside.
 #:
 #: Index   instances_pkey, driven from the claims
-#: Locks   NO KEY UPDATE in id order, SKIP LOCKED: what is held goes back when its lease lapses
+#: Locks   NO KEY UPDATE in id order, SKIP LOCKED: what is held is tried again by who gives it back
 #: Race    a claim lost meanwhile is not touched
 #: Why     a drain is no crash; a row that nobody here can run keeps its place in the order
 RELEASE = Statement(

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from gendurable.lifecycle import LIVE, TERMINAL, Status
-from gendurable.queries.parts import IDS, IS_TERMINAL, NOW, instances, literal, one_of
+from gendurable.queries.parts import IDS, IS_TERMINAL, NOW, instances, literal, one_of, signals
 from gendurable.queries.statement import Database, Statement, array, seconds
 
 _parent = instances.alias("parent")
@@ -80,6 +80,30 @@ DELETE = Statement(
     delete(instances).where(instances.c.id == _gone.c.id).returning(instances.c.id),
 )
 
+_newest = (
+    select(signals.c.id, signals.c.target_id)
+    .order_by(signals.c.id.desc())
+    .limit(bindparam("up_to", type_=BigInteger))
+    .cte("newest")
+)
+# A scalar, looked up row by row: a join may be answered by a hash of all that is done.
+_target_status = (
+    select(instances.c.status).where(instances.c.id == _newest.c.target_id).scalar_subquery()
+)
+_orphans = select(_newest.c.id).where(_target_status == literal(Status.DONE))
+
+#: Delete what came to an inbox in the instant in which its instance was done.
+#:
+#: Index   signals_pkey, backwards; instances_pkey
+#: Locks   the signals
+#: Race    the instance is rewound meanwhile: what came before its end is not its mail
+#: Why     the write of a batch empties inboxes as its snapshot has them, and a delivery may commit
+#:         between that and the lock of its row; of the newest signals only, whatever there is
+TIDY = Statement(
+    "retention.tidy",
+    delete(signals).where(signals.c.id == func.any(func.array(_orphans.scalar_subquery()))),
+)
+
 
 def overdue(
     conn: Connection,
@@ -97,3 +121,8 @@ def overdue(
 def remove(conn: Connection, db: Database, ids: Iterable[int]) -> int:
     """Delete the rows with these *ids* that are still terminal and free; return how many."""
     return len(db.rows(conn, DELETE, {"ids": array(ids)}))
+
+
+def tidy(conn: Connection, db: Database, limit: int) -> int:
+    """Delete, of the newest *limit* signals, those of instances that are done."""
+    return db.run(conn, TIDY, {"up_to": limit})

@@ -59,7 +59,7 @@ class Claimer:
         worker: str,
         hands: Hands,
         pools: Sequence[Pool],
-        release: Callable[[list[Claim]], object],
+        release: Callable[[list[Claim]], Sequence[Claim]],
         gates: Gates,
         outage: Outage,
     ) -> None:
@@ -105,6 +105,8 @@ class Claimer:
             self._give_back_strays()
         self._full = len(self._hands.held) >= self._most
         wait = min(self._attend(queue) for queue in self._queues.values())
+        if self._doubt:
+            wait = min(wait, UNSTARTED)
         return None if wait == inf else wait
 
     def _attend(self, queue: Queue) -> float:
@@ -118,6 +120,7 @@ class Claimer:
             ahead = min(pool.ahead, BATCH - demand)
             if demand or ahead:
                 self._claim(queue, demand, ahead)
+        pool.hungry = True  # before it is asked: a slot that is freed meanwhile must be news
         pool.hungry = self._full or not (pool.slots.free or pool.ahead)
         wait = inf
         if not pool.hungry:
@@ -137,6 +140,7 @@ class Claimer:
             self._doubt = True
             raise
         self._hands.take(claimed.claims)
+        self._doubt |= claimed.strays
         now = monotonic()
         self._plan(queue, claimed, demand + ahead, now)
         pool.slots.offer([Run.of(one, now) for one in claimed.claims])
@@ -186,11 +190,13 @@ class Claimer:
             queue.poll = min(queue.poll * 2, self._binding.settings.poll_max)
 
     def _give_back(self, unstarted: list[Run]) -> None:
+        kept: Iterable[Claim] = [run.claim for run in unstarted]
         try:
-            self._release([run.claim for run in unstarted])
-        except BaseException:
-            self._queues[unstarted[0].claim.queue].pool.slots.offer(unstarted)
-            raise
+            kept = set(self._release([run.claim for run in unstarted]))
+        finally:  # what somebody holds waits on here, until it starts or goes back after all
+            if kept:
+                slots = self._queues[unstarted[0].claim.queue].pool.slots
+                slots.offer([run for run in unstarted if run.claim in kept])
 
     def _give_back_strays(self) -> None:
         """Give back what bears our name and is not in our hands: nobody else would, for a lease."""
@@ -198,11 +204,12 @@ class Claimer:
         try:
             with self._link.begin() as conn:
                 held = {id for id, _ in list(self._hands.held)}
-                queues = leases.strays(conn, self._binding.db, self._worker, held)
+                answer = leases.strays(conn, self._binding.db, self._worker, held)
         except BaseException:
             self._doubt = True
             raise
-        self._binding.notifier.announce(queues)
+        self._doubt |= bool(answer.skipped)
+        self._binding.notifier.announce(answer.queues)
 
     def _tell(self, pool: Pool, claimed: Claimed, demand: int) -> None:
         name = self._binding.name

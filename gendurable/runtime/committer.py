@@ -185,6 +185,7 @@ class Committer:
         except SQLAlchemyError:
             raise
         except Exception as error:
+            self._owner.doubt()  # what was its own transaction is committed
             if len(batch) == 1:
                 return Committed(refused=[(batch[0], error)])
         answer = Committed()

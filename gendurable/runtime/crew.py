@@ -110,14 +110,14 @@ class Crew:
         self.hands.draining = True
         self._claimer.daemon.stop()
         self._claimer.daemon.join(timeout)
-        unstarted = [
-            run.claim for pool in self._pools.values() for run in pool.slots.take_back(inf)
-        ]
-        self._try_give_back(unstarted, started=False)
+        unstarted = self._try_give_back(self._unstarted(), started=False)
         while self.hands.held and (left := end - monotonic()) > 0:
             with suppress(Empty):
                 self._settled.get(timeout=min(left, PIECE))
-        self._try_give_back(list(self.hands.held.values()), started=True)
+            # Again: somebody may have held a row, and a commit may have brought another claim.
+            unstarted = self._try_give_back(unstarted + self._unstarted(), started=False)
+        running = [one for one in list(self.hands.held.values()) if one not in unstarted]
+        self._try_give_back(running, started=True)
 
     def stop(self) -> None:
         """End all threads but those whose steps still run."""
@@ -137,19 +137,26 @@ class Crew:
         """How the loops are."""
         return tuple(daemon.pulse for daemon in self._daemons)
 
-    def give_back(self, claims: list[Claim], *, started: bool = False) -> None:
-        """Give claims back: as they were, or, where the step had *started*, one attempt older."""
+    def give_back(self, claims: list[Claim], *, started: bool = False) -> list[Claim]:
+        """Give claims back: as they were, or, where the step had *started*, one attempt older.
+
+        Return those that stay in our hands, because somebody holds the row.
+        """
         if not claims:
-            return
+            return []
         with self._engine.begin() as conn:
-            queues = leases.release(conn, self._db, claims, self.worker, attempts=started)
+            answer = leases.release(conn, self._db, claims, self.worker, attempts=started)
+        kept = [one for one in claims if (one.id, one.claim_seq) in answer.skipped]
         for claim in claims:
+            if claim in kept:
+                continue
             if started:
                 self.hands.lose((claim.id, claim.claim_seq))
             else:
                 self.hands.drop(claim)
-        self.announce(queues)
+        self.announce(answer.queues)
         self._gates.look(_keys(claims))
+        return kept
 
     def exchange(self, claim: Claim) -> Claim | None:
         """Exchange a claim for a new one, and end the session in which its step may hold locks."""
@@ -189,8 +196,7 @@ class Crew:
         """Run the next steps of rows that their own commits have claimed, before what waits."""
         self.hands.take(claims)
         if self.hands.draining:
-            self._try_give_back(claims, started=False)
-            return
+            claims = self._try_give_back(claims, started=False)
         now = monotonic()
         runs: dict[str, list[Run]] = {}
         for claim in claims:
@@ -208,11 +214,15 @@ class Crew:
     def _hungry(self) -> None:
         self._claimer.daemon.wake()
 
-    def _try_give_back(self, claims: list[Claim], *, started: bool) -> None:
+    def _unstarted(self) -> list[Claim]:
+        return [run.claim for pool in self._pools.values() for run in pool.slots.take_back(inf)]
+
+    def _try_give_back(self, claims: list[Claim], *, started: bool) -> list[Claim]:
         try:
-            self.give_back(claims, started=started)
+            return self.give_back(claims, started=started)
         except Exception as error:
             log.warning("%s: %d claims are left to lapse: %s", self.worker, len(claims), error)
+            return claims
 
 
 def _keys(claims: Iterable[Claim]) -> set[str]:

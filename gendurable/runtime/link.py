@@ -8,6 +8,37 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import Connection, Engine
 
 _TRANSACTION, _STATEMENT = "READ COMMITTED", "AUTOCOMMIT"
+#: Where a pooled connection keeps what its server's default level is: it is asked for once.
+_LEVEL = "gendurable_default_level"
+
+
+def may_stand_alone(conn: Connection) -> bool:
+    """Whether a statement that is its own transaction fares no differently in *conn*.
+
+    It runs at whatever level the server defaults to; and who listens for the beginning of
+    transactions (to set a role or a tenant for each) would speak to nobody.
+    """
+    if conn.engine.dispatch.begin:
+        return False
+    level = conn.info.get(_LEVEL)
+    if level is None:
+        level = conn.exec_driver_sql("SHOW default_transaction_isolation").scalar()
+        conn.commit()
+        conn.info[_LEVEL] = level
+    return bool(level == "read committed")
+
+
+@contextmanager
+def begin_single(engine: Engine) -> Iterator[Connection]:
+    """Begin what is one statement, which may be its own transaction, on a connection of *engine*.
+
+    The engine is one of level AUTOCOMMIT.
+    """
+    with engine.connect() as conn:
+        if not may_stand_alone(conn):
+            conn.execution_options(isolation_level=_TRANSACTION)
+        with conn.begin():
+            yield conn
 
 
 class Link:
@@ -49,9 +80,6 @@ class Link:
                 conn.close()
 
     def _open(self) -> None:
-        """Connect; a statement that stands alone runs at whatever level the server defaults to."""
         self._conn = self._engine.connect()
         self._level = _TRANSACTION
-        with self._conn.begin():
-            default = self._conn.exec_driver_sql("SHOW default_transaction_isolation").scalar()
-        self._may_stand_alone = default == "read committed"
+        self._may_stand_alone = may_stand_alone(self._conn)

@@ -11,12 +11,15 @@ it would be a waste to wake the others for nothing.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 from threading import Lock, Thread
 
 from gendurable.engine.nouns import Claim
+
+log = logging.getLogger("gendurable")
 
 
 class Run:
@@ -102,8 +105,25 @@ class Slots:
             self.dispatch()
             return None
 
+    def begin(self, slot: Slot, run: Run) -> bool:
+        """Start *run* in *slot*; say whether nobody else need be started from here.
+
+        Where that cannot be (a process has so many threads, and no more) run and slot both wait:
+        a slot that becomes free takes the run, or it goes back as it was.
+        """
+        try:
+            return self._start(slot, run)
+        except Exception as error:
+            log.error("%r cannot start here now: %s", run.claim, error)
+            self.waiting.appendleft(run)
+            self._idle.append(slot)
+            return True
+
     def take_back(self, before: float) -> list[Run]:
-        """Take out the runs that have waited since *before*; what an error sent here stays."""
+        """Take out the runs that have waited since *before*; what an error sent here stays.
+
+        They wait in the order of their claims, but for what was inserted before them.
+        """
         aged: list[Run] = []
         kept: list[Run] = []
         while self.waiting:
@@ -115,7 +135,7 @@ class Slots:
                 aged.append(run)
                 continue
             kept.append(run)
-            if run.error is None:
+            if run.error is None and not run.claim.ahead:
                 break
         if kept:
             self.waiting.extendleft(reversed(kept))
@@ -134,5 +154,5 @@ class Slots:
             except IndexError:
                 self._idle.append(slot)  # and look again: something may have come meanwhile
             else:
-                if self._start(slot, run):
+                if self.begin(slot, run):
                     return

@@ -155,13 +155,14 @@ class Pool:
             self._tasks.begin(self, slot, run)
             return False
         if slot.thread is None:
-            slot.thread = Thread(
+            thread = Thread(
                 target=self._serve,
                 args=(slot, slot.inbox),
                 name=f"{self._tasks.name}-{self.queue}",
                 daemon=True,
             )
-            slot.thread.start()
+            thread.start()
+            slot.thread = thread
         slot.inbox.put(run)
         return True
 
@@ -181,7 +182,7 @@ class Pool:
         """Pass *slot* on from outside of its thread."""
         run = self.next(slot)
         if run is not None:
-            self.start(slot, run)
+            self.slots.begin(slot, run)
 
     def cancel(self, task: asyncio.Task[None]) -> None:
         """Cancel an asynchronous step; its slot is still to be released."""
@@ -203,7 +204,7 @@ class Pool:
                 self._measure(monotonic() - began)
                 run = self.next(slot)
             if run is not None:
-                self.start(slot, run)
+                self.slots.begin(slot, run)
 
     def _measure(self, duration: float) -> None:
         self._pace += (duration - self._pace) / min(self._seen + 1, MEMORY)

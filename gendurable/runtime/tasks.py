@@ -46,17 +46,19 @@ class Tasks:
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = Thread(target=self._main, name=f"{self.name}-async", daemon=True)
+                loop = asyncio.new_event_loop()
+                self._thread = Thread(
+                    target=self._main, args=(loop,), name=f"{self.name}-async", daemon=True
+                )
                 self._thread.start()
+                self._loop = loop
             return self._loop
 
-    def _main(self) -> None:
-        assert self._loop is not None
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        self._loop.run_until_complete(asyncio.gather(*self._running, return_exceptions=True))
-        self._loop.close()
+    def _main(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+        loop.run_until_complete(asyncio.gather(*self._running, return_exceptions=True))
+        loop.close()
 
     def _stop(self) -> None:
         assert self._loop is not None
@@ -77,4 +79,4 @@ class Tasks:
                 return
             run = pool.next(slot)
         if run is not None:
-            pool.start(slot, run)
+            pool.slots.begin(slot, run)

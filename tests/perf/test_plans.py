@@ -146,6 +146,7 @@ INDEXES = {
     "signals.inboxes": {"signals_target"},
     "signals.senders": {"signals_pkey"},
     "signals.consume": {"signals_pkey"},
+    "retention.tidy": {"signals_pkey", "instances_pkey"},
     "signals.recheck": {"instances_pkey", "signals_target", "signals_dedup"},
     "leases.extend": {"instances_pkey"},
     "leases.release": {"instances_pkey"},
@@ -285,6 +286,28 @@ def test_is_driven_from_the_batch(crowded, name, mode):
     lookups = [n for n in nodes if n.get("Index Name") == "instances_pkey"]
     assert lookups
     assert all(_by_row(n) for n in lookups)
+
+
+@both
+@pytest.mark.parametrize("name", ["crowds.mark_keys", "crowds.mark_rates"])
+def test_a_crowd_is_not_read_for_each_of_its_rows(engine, name, mode):
+    """Where statistics saw only what is done, the claim's index looks empty, and is not."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        for statement in (SOME_DONE, "ANALYZE gendurable.instances", MANY_WAITING):
+            conn.exec_driver_sql(statement)
+        nodes = plan(conn, name, mode)
+
+    reads = [n for n in nodes if n.get("Index Name") == "instances_claim"]
+    assert reads
+    assert all("queue = " in n.get("Index Cond", "") for n in reads)
+
+
+SOME_DONE = """
+    INSERT INTO gendurable.instances (fsm, step, state, status)
+    SELECT 'F', 's', '{}', 'done' FROM generate_series(1, 50)"""
+MANY_WAITING = """
+    INSERT INTO gendurable.instances (fsm, step, state, concurrency_key, rate_limit)
+    SELECT 'F', 's', '{}', 'k', 'r' FROM generate_series(1, 300)"""
 
 
 def _by_row(node: dict) -> bool:

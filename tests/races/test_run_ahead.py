@@ -212,7 +212,7 @@ class TestDeath:
         id = play.actor()
         ahead(play, play.one(), gd.Next("then"))
         with play.engine.begin() as conn:
-            assert leases.strays(conn, play.db, "w", held=set()) == {"default"}
+            assert leases.strays(conn, play.db, "w", held=set()).queues == {"default"}
 
         assert play.row(id).status == "runnable"
 

@@ -286,3 +286,4 @@ class TestTrouble:
 
         assert owner.done == [0, 1, 3, 4]
         assert [id for id, _ in owner.refused] == [2]
+        assert owner.doubts  # what was its own transaction may be committed

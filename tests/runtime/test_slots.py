@@ -13,7 +13,7 @@ from gendurable.runtime.slots import Run, Slots
 
 
 def run(id: int = 0, claimed_at: float = 0.0) -> Run:
-    return Run(SimpleNamespace(id=id, claim_seq=1), claimed_at)
+    return Run(SimpleNamespace(id=id, claim_seq=1, ahead=0), claimed_at)
 
 
 def ids(runs):
@@ -86,6 +86,35 @@ class TestSlots:
 
         assert ids(slots.take_back(2)) == [1, 2]
         assert ids(slots.waiting) == [9, 3, 4]
+
+    def test_takes_back_what_waits_behind_steps_that_run_ahead(self):
+        """A stream of those, which go before it, does not hide what has waited too long."""
+        slots = Slots(0, lambda slot, run: None)
+        slots.offer([run(1, 1), run(2, 3)])
+        ahead = run(9, 3)
+        ahead.claim.ahead = 1
+        slots.insert([ahead])
+
+        assert ids(slots.take_back(2)) == [1]
+        assert ids(slots.waiting) == [9, 2]
+
+    def test_a_slot_that_cannot_start(self, caplog):
+        """Its run waits with it, first in the line, until a slot that runs takes it."""
+        started = []
+
+        def start(slot, run):
+            if started:
+                raise RuntimeError("can't start new thread")
+            started.append(slot)
+            return True
+
+        slots = Slots(2, start)
+        slots.offer([run(1), run(2), run(3)])
+        slots.dispatch()
+
+        assert "can't start new thread" in caplog.text
+        assert (ids(slots.waiting), slots.busy) == ([2, 3], 1)
+        assert slots.next(started[0]).claim.id == 2
 
     @pytest.mark.parametrize("threads", [1, 4])
     def test_nothing_waits_beside_an_idle_slot(self, threads):

@@ -115,6 +115,26 @@ class TestThreads:
 
         assert len(names) == 1
 
+    def test_a_thread_that_cannot_be_had(self, site, monkeypatch):
+        """What was to run on it runs on another, and so does whatever its slot is given later."""
+        begin, start = SimpleQueue(), threading.Thread.start
+        site.run(1, lambda: begin.get(timeout=5))
+
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        site.run(2, lambda: "second")
+        monkeypatch.setattr(threading.Thread, "start", start)
+        begin.put("first")
+        assert [site.next().kind, site.next().kind] == ["first", "second"]
+
+        site.run(3, lambda: begin.get(timeout=5))
+        site.run(4, lambda: "fourth")
+        assert site.next().kind == "fourth"
+        begin.put("third")
+        assert site.next().kind == "third"
+
     def test_no_error_out_of_the_engine_ends_a_thread(self, site, caplog):
         """What cannot even be told as an error of the step counts as a crash, and is logged."""
 

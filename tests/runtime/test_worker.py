@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from datetime import timedelta
+from math import inf
 from queue import SimpleQueue
 from time import monotonic
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import NullPool, StaticPool
 
 import gendurable as gd
 from gendurable import events
+from gendurable.runtime.crew import Crew
+from gendurable.runtime.steps import Pool
 
 #: What steps and tests tell each other, by the name of the test.
 BOARD: dict[str, SimpleQueue] = {}
@@ -136,6 +139,26 @@ def statuses(engine):
                 text("SELECT status::text, count(*) FROM gendurable.instances GROUP BY 1")
             ).all()
         )
+
+
+def hold_what_goes_back(engine, conn):
+    """Lock what executes, in *conn*, when something is first given back; the board says "tried"."""
+    tries = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def hold(_, cursor, statement, parameters, *rest):
+        if "spent" in parameters:
+            tries.append(parameters)
+            if len(tries) == 1:
+                conn.execute(HOLD)
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def tell(_, cursor, statement, parameters, *rest):
+        if "spent" in parameters:
+            board("tried").put(len(tries))
+
+
+HOLD = text("SELECT 1 FROM gendurable.instances WHERE status = 'executing' FOR NO KEY UPDATE")
 
 
 @pytest.fixture
@@ -299,6 +322,57 @@ class TestClaims:
         with engine.connect() as conn:
             query = "SELECT DISTINCT attempt, crashes FROM gendurable.instances"
             assert conn.execute(text(query)).all() == [(0, 0)]
+
+    def test_what_somebody_holds_goes_back_as_it_was(
+        self, durable, engine, worker, conn, eventually
+    ):
+        """A row that cannot be given back now stays in the worker's hands until it can."""
+        worker(queues={"default": 1})
+        for n in range(30):
+            durable.insert(Note(n=n))
+        eventually(lambda: statuses(engine) == {"done": 30})
+        hold_what_goes_back(engine, conn)
+        durable.insert_all([Hold() for _ in range(50)])
+        board("tried").get(timeout=5)
+        conn.rollback()
+
+        eventually(lambda: statuses(engine) == {"done": 30, "executing": 1, "runnable": 49})
+        with engine.connect() as other:
+            query = "SELECT DISTINCT attempt, crashes FROM gendurable.instances"
+            assert other.execute(text(query)).all() == [(0, 0)]
+
+    def test_an_unknown_row_that_somebody_holds(self, durable, engine, worker, conn, eventually):
+        """It is claimed already, and cannot be set aside at once: that comes later, no attempt."""
+        with engine.begin() as setup:
+            setup.execute(
+                text(
+                    "INSERT INTO gendurable.instances (fsm, step, state)"
+                    " VALUES ('runtime.unborn', 'perform', '{}')"
+                )
+            )
+        hold_what_goes_back(engine, conn)
+        worker(reaper=False)
+        board("tried").get(timeout=5)
+        conn.rollback()
+
+        eventually(lambda: statuses(engine) == {"runnable": 1})
+        with engine.connect() as other:
+            query = "SELECT attempt, crashes FROM gendurable.instances"
+            assert other.execute(text(query)).all() == [(0, 0)]
+
+    def test_a_slot_that_is_freed_while_it_is_asked_about(self, engine, monkeypatch):
+        """Whoever finds no slot free sleeps until one is: also if that is in this very moment."""
+        durable = gd.bind(engine, listen=False)
+        crew = Crew(durable, durable.worker(queues={"default": 1})._settings, "w", lambda: None)
+        claimer, pool = crew._claimer, crew._pools["default"]
+        slot = pool.slots._idle.pop()
+        claimer._queues["default"].due = inf
+        monkeypatch.setattr(Pool, "ahead", property(lambda pool: pool.next(slot) or 0))
+
+        assert claimer.tick() is None
+
+        assert pool.slots.free == 1
+        assert claimer.daemon._rung
 
     def test_a_claim_whose_answer_was_lost_goes_back(self, durable, engine, worker, eventually):
         """Rows that bear the worker's name and are not in its hands are given back at once."""
@@ -504,6 +578,33 @@ class TestDrain:
                 " WHERE fsm = 'runtime.hold' GROUP BY 1, 2 ORDER BY 2"
             )
             assert conn.execute(text(query)).all() == [("runnable", 0, 49), ("runnable", 1, 1)]
+
+    def test_what_somebody_holds_goes_back_as_it_was(
+        self, durable, engine, worker, conn, eventually
+    ):
+        """A row that cannot be given back at once is tried again, as long as a drain may last."""
+        durable = gd.bind(engine, drain_timeout=5)
+        one = durable.worker(queues={"default": 1}, gc=False)
+        one.start()
+        for n in range(30):
+            durable.insert(Note(n=n))
+        eventually(lambda: statuses(engine) == {"done": 30})
+        hold_what_goes_back(engine, conn)
+        durable.insert_all([Hold() for _ in range(50)])
+        board("began").get(timeout=5)
+        stopping = threading.Thread(target=one.stop)
+        stopping.start()
+        board("tried").get(timeout=5)
+        conn.rollback()
+        board("go").put("done")
+        stopping.join(10)
+
+        with engine.connect() as other:
+            query = (
+                "SELECT status::text, attempt, count(*) FROM gendurable.instances"
+                " WHERE fsm = 'runtime.hold' GROUP BY 1, 2 ORDER BY 1"
+            )
+            assert other.execute(text(query)).all() == [("done", 0, 1), ("runnable", 0, 49)]
 
     def test_can_start_again_under_another_name(self, durable, worker):
         """Each start has a name of its own, so that old claims are not mistaken for new ones."""

@@ -32,8 +32,10 @@ WHERE limits.kind = 'key' AND limits.name = split_part(keys.key, ':', 1) ORDER B
  LIMIT 1), 1)),
 behind AS
 (SELECT instances.id
-FROM due JOIN full_keys ON full_keys.key = due.concurrency_key JOIN gendurable.instances ON instances.id = due.id
-WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.concurrency_key = full_keys.key FOR NO KEY UPDATE OF instances SKIP LOCKED),
+FROM gendurable.instances
+WHERE instances.id = any(array((SELECT due.id
+FROM due JOIN full_keys ON full_keys.key = due.concurrency_key))) AND instances.concurrency_key = any(array((SELECT full_keys.key
+FROM full_keys))) AND CASE WHEN (instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL) THEN true ELSE false END FOR NO KEY UPDATE OF instances SKIP LOCKED),
 marked AS
 (UPDATE gendurable.instances SET blocked='key' FROM behind WHERE instances.id = behind.id RETURNING instances.concurrency_key)
  SELECT marked.concurrency_key, count(*) AS count_1

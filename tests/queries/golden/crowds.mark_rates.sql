@@ -25,8 +25,10 @@ FROM due
 WHERE due.rate_limit IS NOT NULL) AND buckets.head_at > statement_timestamp() AND (buckets.amount IS NOT NULL OR buckets.burst IS NULL) ORDER BY buckets.key FOR UPDATE SKIP LOCKED),
 behind AS
 (SELECT instances.id
-FROM due JOIN closed ON closed.key = due.rate_limit JOIN gendurable.instances ON instances.id = due.id
-WHERE instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.rate_limit = closed.key FOR NO KEY UPDATE OF instances SKIP LOCKED),
+FROM gendurable.instances
+WHERE instances.id = any(array((SELECT due.id
+FROM due JOIN closed ON closed.key = due.rate_limit))) AND instances.rate_limit = any(array((SELECT closed.key
+FROM closed))) AND CASE WHEN (instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL) THEN true ELSE false END FOR NO KEY UPDATE OF instances SKIP LOCKED),
 marked AS
 (UPDATE gendurable.instances SET blocked='rate' FROM behind WHERE instances.id = behind.id RETURNING instances.id)
  SELECT count(*) AS count_1
