@@ -152,7 +152,7 @@ HOLDERS = Statement(
 
 def insert(conn: Connection, db: Database, rows: Iterable[str]) -> dict[int, int]:
     """Insert the encoded *rows*; map the ordinal of each inserted one to its id."""
-    return dict(db.tuples(conn, INSERT, {"rows": records(rows)}))  # type: ignore[arg-type]
+    return dict(db.tuples(conn, INSERT, {"rows": records(rows)}))
 
 
 def insert_one(conn: Connection, db: Database, row: str) -> int | None:
