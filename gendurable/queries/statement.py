@@ -147,6 +147,11 @@ def document(
     )
 
 
+def qualified(schema: str, name: str) -> str:
+    """Return a table's name with its schema, quoted where it has to be."""
+    return f"{_PREPARER.quote_schema(schema)}.{_PREPARER.quote(name)}"
+
+
 def seconds(duration: ColumnElement[Any]) -> ColumnElement[Any]:
     """Turn a number of seconds (a float, up to a century) into an interval."""
     return duration * literal_column("interval '1 second'", Interval)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gendurable import events
-from gendurable.engine import leases
+from gendurable.engine import leases, upkeep
 from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
@@ -27,12 +27,13 @@ class Reaper:
         self._gates = gates
         self._interval = settings.interval
         self._first = True
+        self._analysed = 0
         self.daemon = Daemon(f"{outage.name}-reaper", self.tick, outage=outage)
 
     def tick(self) -> float:
         """Do each chore in a transaction of its own; one that fails harms no other."""
         failures: list[Exception] = []
-        for chore in (self._reap, self._fire, self._take_back):
+        for chore in (self._reap, self._fire, self._take_back, self._refresh):
             try:
                 chore()
             except Exception as error:
@@ -62,6 +63,11 @@ class Reaper:
         if fired.count:
             events.emit(events.await_timeout, self._binding.name, count=fired.count)
             self._binding.notifier.announce(fired.queues)
+
+    def _refresh(self) -> None:
+        """Tell the planner of a table that has outgrown what it knows."""
+        with self._binding.engine.begin() as conn:
+            self._analysed = upkeep.refresh(conn, self._binding.db, self._analysed)
 
     def _take_back(self) -> None:
         """Take back what was set aside elsewhere and is known here."""
