@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
+from gendurable import migrations
 from gendurable.engine import current, faults, targets
 from gendurable.engine.aftercare import Aftercare, attend
 from gendurable.errors import InvalidInput, SchemaError
@@ -75,9 +76,8 @@ def working(durable: Operations, caller: Caller, *, single: bool = False) -> Ite
     except DBAPIError as error:
         if faults.is_missing(error) and f"{durable.db.schema}." in str(error):
             raise SchemaError(
-                f"the schema {durable.db.schema!r} is missing or too old: run"
-                " `alembic upgrade head` where gendurable's revisions are included, or"
-                " durable.create_schema()"
+                f"the schema {durable.db.schema!r} is missing or too old; `gendurable schema check`"
+                f" says which: {migrations.advice(durable.db.schema)}"
             ) from error
         raise
 

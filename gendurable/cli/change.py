@@ -16,6 +16,7 @@ from gendurable.cli.output import json_option, print_json
 from gendurable.cli.target import Target
 from gendurable.engine.findings import complaint
 from gendurable.errors import DuplicateInstance, GenDurableError
+from gendurable.posting import refuse_unfit, unawaited
 from gendurable.state import load_state
 
 if TYPE_CHECKING:
@@ -104,12 +105,17 @@ def signal(
 ) -> None:
     """Send a SIGNAL, with a PAYLOAD of JSON, to an instance.
 
+    If one class of this application has that name, the payload has to fit it.
+
     \b
     Examples:
       gendurable signal myapp:durable order:42 PaymentConfirmed '{"amount": 1200}'
       gendurable signal myapp:durable 4711 go --dedup-key webhook-99
     """
+    refuse_unfit(signal, payload)
     stored = target.signal(instance, signal, payload, dedup_key=dedup_key)
+    if stored and (warning := unawaited(target, signal)):
+        click.echo(f"stored, but {warning}", err=True)
     if as_json:
         print_json({"stored": stored})
     else:

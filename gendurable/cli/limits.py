@@ -57,7 +57,11 @@ def limits(
         target.set_limit(name, RateLimit(rate, per or 1, burst))
     elif name is not None and reset:
         target.set_limit(name, None)
-    found = [_described(one) for one in target.limits() if name in (None, one.name)]
+    stored = target.limits()
+    found = [_described(one) for one in stored if name in (None, one.name)]
+    if stored and name is not None and not found and not reset:
+        there = ", ".join(sorted({one.name for one in stored}))
+        raise click.ClickException(f"there is no limit {name!r}; there are {there}")
     if as_json:
         print_json(found)
         return

@@ -8,6 +8,7 @@ ways may be mixed, and a step that was taken already is passed over.
 
 from gendurable.migrations import autogenerate as autogenerate
 from gendurable.migrations.history import LOCATION, head
+from gendurable.migrations.installation import advice as advice
 from gendurable.migrations.installation import check, current
 from gendurable.migrations.moves import (
     configured_schema,

@@ -46,16 +46,24 @@ def check(conn: Connection, schema: str = SCHEMA) -> None:
     database = conn.engine.url.database
     if found is None:
         raise SchemaError(
-            f"database {database!r} has no gendurable schema {schema!r}; create it with {_MEND}"
+            f"database {database!r} has no gendurable schema {schema!r}: {advice(schema)}"
         )
     if not _is_newer(found) and position(found) < position(head()):
         raise SchemaError(
             f"schema {schema!r} of database {database!r} is at {found}, this release needs "
-            f"{head()}; upgrade it with {_MEND}"
+            f"{head()}: {advice(schema, found)}"
         )
 
 
-_MEND = "`alembic upgrade head` of the application, or with durable.create_schema()"
+def advice(schema: str, found: str | None = None) -> str:
+    """Return what to do about a *schema* that is at *found*; None where there is none."""
+    since = "" if found is None else f"since={found!r}, "
+    other = "" if schema == SCHEMA else f", schema={schema!r}"
+    return (
+        f"add a revision to your application that calls migrations.upgrade(op, {since}"
+        f"to={head()!r}{other}), and run `alembic upgrade head`; without Alembic, run"
+        " `gendurable schema upgrade` or call durable.create_schema()"
+    )
 
 
 def _is_newer(revision: str) -> bool:

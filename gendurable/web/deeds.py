@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gendurable.errors import InvalidInput
+from gendurable.posting import refuse_unfit
 from gendurable.settings import ConcurrencyLimit, RateLimit
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def signal(durable: Durable, id: int, filled: Filled, by: str) -> None:
         payload = None if body is None else json.loads(body)
     except ValueError as error:
         raise InvalidInput(f"the payload is no JSON: {error}") from error
-    durable.signal(id, filled["name"] or "", payload, dedup_key=filled["dedup_key"])
+    name = filled["name"] or ""
+    refuse_unfit(name, payload)
+    durable.signal(id, name, payload, dedup_key=filled["dedup_key"])
 
 
 def pause(durable: Durable, id: int, filled: Filled, by: str) -> None:

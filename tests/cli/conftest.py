@@ -20,6 +20,10 @@ class Go(gd.Signal, name="go"):
     pass
 
 
+class Fee(gd.Signal, name="cli.fee"):
+    amount: int
+
+
 def machines() -> list[type[gd.FSM]]:
     """Define the machines of the application."""
 

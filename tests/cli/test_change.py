@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import gendurable as gd
+
 
 class TestInsert:
     def test_inserts_in_the_state_given(self, cli, app):
@@ -51,9 +53,43 @@ class TestSignal:
         assert cli("signal", *arguments).stdout == "was sent before\n"
         assert handle.instance().status == "runnable"
 
+    def test_refuses_a_payload_that_does_not_fit_its_class(self, cli, app):
+        """The step that reads it would fail, and again at each retry; nothing is stored."""
+        handle = app.durable.insert(app.Order(order=1))
+
+        refused = cli("signal", handle.id, "cli.fee", '{"amont": 3}', status=2).stderr
+        assert "this is no payload of cli.fee: amount: Field required" in refused
+        assert cli("signal", handle.id, "cli.fee", '{"amount": 3, "by": "x"}').stdout == "stored\n"
+
+    def test_warns_of_a_name_that_no_machine_awaits(self, cli, app):
+        """It is stored all the same: a step may look into its inbox."""
+        handle = app.durable.insert(app.Order(order=1))
+
+        result = cli("signal", handle.id, "og")
+        assert result.stdout == "stored\n"
+        assert result.stderr == (
+            "stored, but no machine here awaits 'og'; cli.Item awaits never; cli.Order awaits go\n"
+        )
+        assert cli("signal", handle.id, "go", "{}").stderr == ""
+
+    def test_does_not_warn_where_the_code_cannot_be_read(self, cli, app):
+        """What a machine awaits may be known at run time only."""
+
+        class Open(gd.FSM, name="cli.Open"):
+            name: str
+
+            @gd.step
+            def start(self, ctx: gd.Context) -> gd.Outcome:
+                return gd.Await(self.name, then="start")
+
+        app.open = gd.bind(app.durable.engine, fsms=[app.Order, Open])
+        handle = app.open.insert(app.Order(order=1))
+
+        assert cli("signal", handle.id, "og", app="open").stderr == ""
+
     def test_nobody_there(self, cli):
         """Status 1."""
-        assert "no live instance" in cli("signal", 99, "go", status=1).stderr
+        assert "no live instance" in cli("signal", 99, "go", "{}", status=1).stderr
 
 
 class TestCancelAndRetry:

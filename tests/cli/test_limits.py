@@ -24,6 +24,14 @@ class TestLimits:
 
         assert data("limits", "stripe", "--reset") == []
 
+    def test_one_that_is_not_there(self, cli):
+        """It says which there are."""
+        cli("limits", "bank", "--at-once", 5)
+        cli("limits", "api", "--at-once", 5)
+
+        said = cli("limits", "nosuch", status=1).stderr
+        assert "there is no limit 'nosuch'; there are api, bank" in said
+
     @pytest.mark.parametrize(
         "arguments",
         [

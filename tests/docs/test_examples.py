@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy
 import sqlalchemy.ext.asyncio
 
+from gendurable import migrations
 from tests.docs.blocks import blocks, page, run
 
 ROOT = Path(__file__).parents[2]
@@ -67,3 +68,14 @@ def test_links_lead_somewhere(path):
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", path.read_text())
 
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_guide_names_the_newest_revision():
+    """What is copied from it makes a schema that this release runs on; the example looks ahead."""
+    text = (ROOT / "docs/guides/migrations.md").read_text()
+    named = re.findall(r'to="(gendurable_\d+)"', text)
+    newest = migrations.head()
+    later = f"gendurable_{int(newest[-4:]) + 1:04}"
+
+    assert named == [newest, later, newest]
+    assert f"to `{newest}`." in (ROOT / "CHANGELOG.md").read_text()

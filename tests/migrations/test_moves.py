@@ -112,8 +112,12 @@ def test_check_refuses_the_revision_of_the_last_release(op, conn):
     """A release does not run on a schema that is older than it is."""
     migrations.upgrade(op, to="gendurable_0002")
 
-    with pytest.raises(SchemaError, match="gendurable_0002.*needs gendurable_0003"):
+    with pytest.raises(SchemaError, match="gendurable_0002.*needs gendurable_0003") as caught:
         migrations.check(conn)
+
+    said = str(caught.value)
+    assert "migrations.upgrade(op, since='gendurable_0002', to='gendurable_0003')" in said
+    assert "`gendurable schema upgrade`" in said
 
 
 def test_an_unknown_target_is_refused(op):

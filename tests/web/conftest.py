@@ -25,6 +25,12 @@ class Paid(gd.Signal):
     amount: int
 
 
+class Tip(gd.Signal, name="web.tip"):
+    """Money that nobody asked for."""
+
+    amount: int
+
+
 class Order(gd.FSM, name="web.Order", queue="orders", history="all"):
     """An order: it waits for its money."""
 

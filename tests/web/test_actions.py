@@ -68,6 +68,7 @@ class TestActions:
         [
             ("cancel", {}, "Reason is missing."),
             ("signal", {"name": "paid", "payload": "{"}, "no JSON"),
+            ("signal", {"name": "web.tip", "payload": "3"}, "this is no payload of web.tip"),
             ("reschedule", {"priority": "high"}, "must be a number"),
             ("reschedule", {}, "give at="),
             ("retry", {}, "only failed and cancelled"),
