@@ -36,9 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     _run(found, result, number)
     content = report.document(known, results)
     print(report.table(results))
-    report.write(options.results / "latest.json", content)
-    if not options.quick:
-        _draw(content, options.images)
+    if options.results is None:
+        print("not kept: --results keeps what is not all", file=sys.stderr)
+    else:
+        report.write(options.results / "latest.json", content)
+        if not options.quick:
+            _draw(content, options.images)
     return int(any(one.trouble is not None and not one.refused for one in results.values()))
 
 
@@ -98,9 +101,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--most", type=int, default=1_000_000, metavar="ROWS", help="the largest table of claims"
     )
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--results", type=Path, help="where to keep them, if they are not all")
     parser.add_argument("--images", type=Path, default=ROOT / "docs" / "images")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.results is None and not options.names and not options.quick:
+        options.results = ROOT / "benchmarks" / "results"
+    return options
 
 
 if __name__ == "__main__":

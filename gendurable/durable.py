@@ -250,7 +250,7 @@ class Durable(Buffering, Editing, Scheduling, Maintenance):
             if answer is None and isinstance(goal, str):  # the key may have passed to another
                 answer = signals.deliver(work.conn, self.db, goal, name, body, dedup_key, word)
             if answer is None:
-                raise targets.no_target(goal)
+                raise targets.no_target(goal, live=True)
             stored, woken = answer
             if woken is not None:
                 work.queues.add(woken)

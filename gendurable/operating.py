@@ -59,7 +59,10 @@ class Operating(Operations):
             InvalidInput: the instance whose step is running here would be cancelled.
         """
         if not isinstance(reason, str):
-            raise InvalidInput(f"reason={reason!r} must be a text")
+            raise InvalidInput(
+                f'reason={reason!r} must be a text: cancel(target, "why") keeps it with the'
+                " instance and in its history"
+            )
         by = check_note(by, "by")
 
         if where is not None:

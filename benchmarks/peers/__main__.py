@@ -85,6 +85,9 @@ def main() -> int:
             print(f"round {number + 1}", file=sys.stderr, flush=True)
             contest.round()
     print(table(contest.found, contest.versions))
+    if options.results is None:
+        print("not kept: --results keeps what is not all", file=sys.stderr)
+        return 0
     report.write(options.results / "peers.json", _document(known, contest))
     if not options.quick:
         _draw(contest, options.images)
@@ -138,12 +141,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peers", nargs="+", choices=PEERS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--results", type=Path, help="where to keep them, if they are not all")
     parser.add_argument("--images", type=Path, default=ROOT / "docs" / "images")
     options = parser.parse_args()
     for name in options.scenarios:
         if name not in NAMES:
             parser.error(f"no scenario {name}; there are: {', '.join(NAMES)}")
+    if options.results is None and not (options.scenarios or options.peers or options.quick):
+        options.results = ROOT / "benchmarks" / "results"
     return options
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,8 +34,14 @@ class Target(click.ParamType[Any]):
             found: Any = importlib.import_module(module)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-                raise
-            self.fail(f"no module named {module!r}; name the binding as module:attribute")
+                raise _failed(module, error) from error
+            plain = module.removesuffix(".py")
+            self.fail(
+                f"no module named {module!r} in {os.getcwd()} or on sys.path; name the binding as"
+                f" module:attribute, such as {plain}:{path or 'durable'}"
+            )
+        except Exception as error:
+            raise _failed(module, error) from error
         for attribute in (path or "durable").split("."):
             if not hasattr(found, attribute):
                 self.fail(f"{module!r} has no {path or 'durable'!r}")
@@ -43,3 +50,20 @@ class Target(click.ParamType[Any]):
             kind = type(found).__name__
             self.fail(f"{value!r} is of type {kind}; a binding is what gendurable.bind() returns")
         return found
+
+
+def _failed(module: str, error: Exception) -> click.ClickException:
+    """Show where the application's own import failed, and return the sentence that says so."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and "importlib" not in frame.filename
+    ]
+    click.echo("".join(traceback.format_list(frames)), err=True, nl=False)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else module
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}:{error.lineno}"
+    reason = str(error).strip().partition("\n")[0]
+    return click.ClickException(
+        f"importing {module!r} failed: {type(error).__name__}: {reason} ({where})"
+    )

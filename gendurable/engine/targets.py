@@ -20,12 +20,20 @@ if TYPE_CHECKING:
 TRIES = 8
 
 
-def no_target(target: int | str) -> NoTarget:
-    """Return the error for a target that is not there."""
-    what = f"instance {target}" if isinstance(target, int) else f"instance with key {target!r}"
+def no_target(target: int | str, *, live: bool = False) -> NoTarget:
+    """Return the error for a target that is not there, or was to be *live* and is not."""
+    uncommitted = "or the transaction that inserts it may not have committed"
+    if not isinstance(target, int):
+        return NoTarget(
+            f"no live instance with key {target!r} is visible here; it may have ended (then name"
+            f" it by its id), {uncommitted}"
+        )
+    if live:
+        return NoTarget(
+            f"no live instance {target} is visible here; it may have ended, {uncommitted}"
+        )
     return NoTarget(
-        f"no live {what} is visible here; it may have ended, or the transaction that inserts it"
-        " may not have committed"
+        f"no instance {target} is visible here; it may have been deleted, {uncommitted}"
     )
 
 

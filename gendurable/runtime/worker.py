@@ -105,6 +105,19 @@ class Worker:
             self._crew = Crew(self._binding, self._settings, name, self._wear_out)
             self._crew.start()
         log.info("worker %s serves %s", name, dict(self._settings.queues))
+        self._warn_of_queues()
+
+    def _warn_of_queues(self) -> None:
+        """Say so if nothing of this binding can ever come into the queues that are served."""
+        used = {machine.queue for machine in dict(self._binding.catalogue.machines()).values()}
+        if used and used.isdisjoint(self._settings.queues):
+            log.warning(
+                "worker %s serves no queue that a machine of this binding uses: they use %s;"
+                " start it with -q %s=10, or queues={...}",
+                self._name,
+                ", ".join(sorted(used)),
+                min(used),
+            )
 
     def stop(self) -> None:
         """Drain: running steps have ``drain_timeout`` to end, whatever is left goes back."""

@@ -110,7 +110,7 @@ class TestCancelAndRetry:
         results = data("cancel", 9999, handle.id, status=1)
 
         assert [one["ok"] for one in results] == [False, True]
-        assert "no live instance 9999" in results[0]["message"]
+        assert "no instance 9999" in results[0]["message"]
         assert app.durable.instance(handle).status == "cancelled"
 
     def test_retry_of_what_lives_is_refused(self, cli, app):

@@ -129,7 +129,8 @@ class TestWorker:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["nowhere:durable"], "no module named 'nowhere'"),
+            (["nowhere:durable"], "no module named 'nowhere' in /"),
+            (["nowhere.py:durable"], "such as nowhere:durable"),
             (["myapp:missing"], "'myapp' has no 'missing'"),
             (["myapp:nothing"], "a binding is what gendurable.bind() returns"),
             (["myapp:durable", "-q", "default"], "should look like default=10"),
@@ -153,4 +154,6 @@ class TestWorker:
 
         output, _ = process.communicate(timeout=PATIENCE)
 
-        assert "No module named 'no_such_module'" in output
+        assert "importing 'myapp' failed: ModuleNotFoundError: No module named" in output
+        assert "myapp.py:1)" in output
+        assert "click" not in output

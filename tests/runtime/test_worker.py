@@ -305,6 +305,14 @@ class TestWork:
             threading.Event().wait(0.01)
         assert sorted(board("ran").get()[0] for _ in range(500)) == list(range(500))
 
+    @pytest.mark.parametrize(("served", "warned"), [("default", False), ("elsewhere", True)])
+    def test_a_worker_that_nothing_comes_to_says_so(self, worker, caplog, served, warned):
+        """None of its queues is any machine's: that is a slip, and it names those that are."""
+        worker(queues={served: 1})
+
+        assert ("serves no queue that a machine" in caplog.text) is warned
+        assert ("default" in caplog.text) or not warned
+
 
 class TestClaims:
     def test_what_does_not_start_goes_back_as_it_was(self, durable, engine, worker, eventually):
