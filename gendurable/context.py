@@ -95,24 +95,24 @@ class StepScope(Protocol):
     @property
     def stopping(self) -> bool:
         """Whether the worker drains, or the claim is known to be lost."""
-        raise NotImplementedError
+        ...
 
     @property
     def idempotency_key(self) -> str:
         """The same for every execution of this visit, and for no other."""
-        raise NotImplementedError
+        ...
 
     def session(self) -> Session:
         """Return the session of a sync step."""
-        raise NotImplementedError
+        ...
 
     def async_session(self) -> AsyncSession:
         """Return the session of an async step."""
-        raise NotImplementedError
+        ...
 
     def children(self) -> Children:
         """Return the children, yet to be read."""
-        raise NotImplementedError
+        ...
 
     def heartbeat(self) -> None:
         """Ask for a longer lease; raise ``LeaseLost`` if the row is no longer ours."""

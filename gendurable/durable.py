@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from threading import Lock
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from gendurable import migrations
-from gendurable.buffering import Buffering
 from gendurable.callers import (
     Caller,
     Work,
     carry_out,
-    me,
     refuse_outside,
-    refuse_own,
     see_to,
-    working,
 )
 from gendurable.editing import Editing
-from gendurable.engine import control, enqueue, limits, targets
-from gendurable.engine.probes import Probe, stamped, word_json
+from gendurable.engine import targets
+from gendurable.engine.probes import Probe, word_json
 from gendurable.engine.scope import StepSession
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
-from gendurable.handle import Handle
+from gendurable.inserting import Inserting
 from gendurable.maintenance import Maintenance
 from gendurable.models import SCHEMA
 from gendurable.models.schemas import tables_for
@@ -38,7 +33,6 @@ from gendurable.operations import Target, as_target
 from gendurable.queries import lookup, signals
 from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
-from gendurable.retry import Duration
 from gendurable.rules import build
 from gendurable.runtime.buffer import Buffer
 from gendurable.runtime.notifier import Notifier
@@ -46,7 +40,7 @@ from gendurable.runtime.worker import Worker
 from gendurable.scheduling import Scheduling
 from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
 from gendurable.signals import Signal, payload_json, signal_name
-from gendurable.spawn import LIVE, Key, Scope, Spawn, check_name
+from gendurable.spawn import check_name
 
 
 def bind(
@@ -85,7 +79,7 @@ def bind(
     return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
-class Durable(Buffering, Editing, Scheduling, Maintenance):
+class Durable(Inserting, Editing, Scheduling, Maintenance):
     """Machines bound to a database: insert, signal and cancel instances, and run workers.
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a
@@ -132,93 +126,6 @@ class Durable(Buffering, Editing, Scheduling, Maintenance):
         self._identity: str | None = None
         self._lock = Lock()
 
-    def insert(
-        self,
-        obj: FSM,
-        *,
-        session: Caller = None,
-        queue: str | None = None,
-        priority: int = 0,
-        delay: Duration | None = None,
-        at: datetime | None = None,
-        correlation_key: Key | None = None,
-        correlation_scope: Scope | Literal["live", "all"] | None = LIVE,
-        if_exists: Literal["raise", "return"] = "raise",
-        concurrency_key: Key | None = None,
-        rate_limit: Key | None = None,
-        weight: int = 1,
-        headers: dict[str, Any] | None = None,
-    ) -> Handle:
-        """Insert an instance in the state of *obj*, to start at its initial step.
-
-        Args:
-            obj: an FSM or Job object.
-            session: the caller's transaction.
-            queue: default: that of the class.
-            priority: -32768 to 32767; lower ones start first.
-            delay: how long to wait before it may start; seconds or timedelta.
-            at: when it may start, instead of a delay; with a time zone.
-            correlation_key: its business identity: unique and addressable in this binding.
-            correlation_scope: how long the key is taken: LIVE, ALL, or None for a mere label.
-            if_exists: what to do when the key is taken: "raise", or "return" the holder's handle.
-            concurrency_key: at most so many instances with this key execute at once: one, unless
-                ``concurrency_limits`` has an entry for the key's name, the part before a colon.
-            rate_limit: the token bucket that each execution takes *weight* tokens from.
-            weight: a positive integer.
-            headers: JSON that goes along and is not touched.
-
-        Raises:
-            InvalidInput: an argument is not acceptable, or the state cannot be stored.
-            DuplicateInstance: the key is taken.
-            UnknownLimit: nobody configures the rate limit.
-        """
-        spawn = Spawn(
-            obj,
-            queue,
-            priority,
-            delay,
-            at,
-            correlation_key,
-            correlation_scope,
-            if_exists,
-            concurrency_key,
-            rate_limit,
-            weight,
-            headers,
-        )
-        spawn = stamped(spawn, self.probes)
-        with working(self, session, single=True) as work:
-            if rate_limit is not None:
-                limits.check(work.conn, self.db, self.settings, [spawn])
-            id, created = enqueue.insert(work.conn, self.db, spawn, self.settings.max_size)
-            if created:
-                work.queues.add(enqueue.queue_of(spawn))
-        return Handle(id, created, self)
-
-    def insert_all(
-        self, objs: Iterable[FSM | Spawn], *, session: Caller = None
-    ) -> list[Handle | None]:
-        """Insert many at once; return their handles in order, None for what was a duplicate.
-
-        Raises:
-            InvalidInput: one of them is not acceptable; then none is inserted.
-            UnknownLimit: nobody configures the rate limit of one.
-        """
-        spawns = self._spawns(objs)
-
-        def insert(work: Work) -> list[tuple[int, bool] | None]:
-            limits.check(work.conn, self.db, self.settings, spawns)
-            made = enqueue.insert_all(work.conn, self.db, spawns, self.settings.max_size)
-            work.queues.update(
-                enqueue.queue_of(spawn)
-                for spawn, one in zip(spawns, made, strict=True)
-                if one is not None and one[1]
-            )
-            return made
-
-        made = carry_out(self, session, insert)
-        return [one and Handle(one[0], one[1], self) for one in made]
-
     def signal(
         self,
         target: Target,
@@ -258,34 +165,6 @@ class Durable(Buffering, Editing, Scheduling, Maintenance):
 
         return carry_out(self, session, deliver, single=True)
 
-    def schedule_children(
-        self, parent: Target, children: Iterable[FSM | Spawn], session: Caller = None
-    ) -> int:
-        """Add children to *parent* from outside of its steps; return how many were inserted.
-
-        On a parent that is parked on its children they join the present round; on any other live
-        one they are listed, and nothing waits for them.
-
-        Raises:
-            NoTarget: the parent has ended, or is not there.
-            InvalidInput: it is the instance whose step is running here.
-        """
-        spawns = self._spawns(children)
-        goal = as_target(parent)
-        refuse_own(self, goal, "schedule children of")
-
-        def add(work: Work) -> int:
-            limits.check(work.conn, self.db, self.settings, spawns)
-            row = control.adopt(work.conn, self.db, goal, me(self))
-            count = enqueue.insert_children(
-                work.conn, self.db, spawns, self.settings.max_size, row.id, row.round
-            )
-            control.join_round(work.conn, self.db, row, count)
-            work.queues.update(enqueue.queue_of(spawn) for spawn in spawns)
-            return count
-
-        return carry_out(self, session, add)
-
     def worker(self, **settings: Any) -> Worker:
         """Return a worker for some queues: ``run()`` it, ``start()`` it, or use it in ``with``.
 
@@ -318,13 +197,11 @@ class Durable(Buffering, Editing, Scheduling, Maintenance):
 
     def identity(self) -> str:
         """Return what tells this database and schema from all others; read once."""
-        if self._identity is None:
-            with self._lock, self.engine.begin() as conn:
-                self._identity = lookup.installation(conn, self.db)[0]
-        return self._identity
-
-    def _spawns(self, objs: Iterable[FSM | Spawn]) -> list[Spawn]:
-        return [stamped(one if isinstance(one, Spawn) else Spawn(one), self.probes) for one in objs]
+        with self._lock:
+            if self._identity is None:
+                with self.engine.begin() as conn:
+                    self._identity = lookup.installation(conn, self.db)[0]
+            return self._identity
 
     def __repr__(self) -> str:
         return f"<Durable {self.name!r} {self.engine.url!r} schema {self.settings.schema!r}>"

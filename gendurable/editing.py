@@ -108,7 +108,7 @@ class Editing(Operating):
             if isinstance(to, int):
                 raise InvalidInput(f"to={to}: an entry belongs to one instance; name a step")
             return one_by_one(self, where, session, "rewind", set_to)
-        goal = as_target(target)  # type: ignore[arg-type]  # refuse_both: it is not None
+        goal = as_target(target)
         refuse_own(self, goal, "rewind")
         carry_out(self, session, lambda work: set_to(work, goal))
         return None

@@ -144,7 +144,7 @@ class JobType(Protocol[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Return the job, ready to be inserted."""
-        raise NotImplementedError
+        ...
 
 
 class _Decorator(Protocol):

@@ -83,7 +83,7 @@ class Operating(Operations):
                 return len(ended)
 
             return in_pages(self, where, session, "cancel", end_page, cascade=cascade)
-        goal = as_target(target)  # type: ignore[arg-type]
+        goal = as_target(target)
         refuse_own(self, goal, "cancel")
 
         def end(work: Work) -> bool:
@@ -152,7 +152,7 @@ class Operating(Operations):
             refuse_both(target=target, where=where)
             ended = self.Instance.ended_from.isnot(None)
             return one_by_one(self, where, session, "retry", put_back, also=ended)
-        goal = as_target(target)  # type: ignore[arg-type]
+        goal = as_target(target)
         refuse_own(self, goal, "retry")
         carry_out(self, session, lambda work: put_back(work, goal))
         return None
@@ -237,7 +237,7 @@ class Operating(Operations):
             return int(carry_out(self, session, lambda work: change_queue(work, name)))
         if where is not None:
             return in_pages(self, where, session, what, change)
-        goal = as_target(target)  # type: ignore[arg-type]
+        goal = as_target(target)
         refuse_own(self, goal, what)
 
         def one(work: Work) -> int:

@@ -138,8 +138,8 @@ class Operations:
         return row
 
 
-def as_target(target: Target) -> int | str:
-    """Return *target* as an id or a key."""
+def as_target(target: Target | None) -> int | str:
+    """Return *target* as an id or a key; None is neither."""
     if isinstance(target, Handle):
         return target.id
     if isinstance(target, bool) or not isinstance(target, (int, str)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gendurable.engine import gates, leases
 from gendurable.lifecycle import Status
-from gendurable.queries import buckets, outcomes
+from gendurable.queries import heads, outcomes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -61,7 +61,7 @@ def attend(conn: Connection, db: Database, care: Aftercare) -> set[str]:
     if care.keys:
         queues |= gates.look(conn, db, care.keys).queues
     if care.rates:
-        buckets.reckon(conn, db, care.rates)
+        heads.reckon(conn, db, care.rates)
         queues |= gates.ripen(conn, db)[1]
     return queues
 

@@ -36,15 +36,15 @@ class Binding(Protocol):
 
     def open_session(self) -> Session:
         """Open the session of a sync step."""
-        raise NotImplementedError
+        ...
 
     def open_async_session(self) -> AsyncSession:
         """Open the session of an async step."""
-        raise NotImplementedError
+        ...
 
     def identity(self) -> str:
         """Return what tells this database from all others."""
-        raise NotImplementedError
+        ...
 
 
 @dataclass(frozen=True, slots=True)

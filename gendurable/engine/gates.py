@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from gendurable.queries import buckets, limits
+from gendurable.queries import heads, limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,14 +49,14 @@ def sweep(conn: Connection, db: Database) -> set[str]:
 
 def stir(conn: Connection, db: Database) -> None:
     """Have the buckets looked at whose heads were reckoned by rates that have changed."""
-    buckets.stir(conn, db)
+    heads.stir(conn, db)
 
 
 def ripen(conn: Connection, db: Database) -> tuple[float | None, set[str]]:
     """Let in the heads of buckets that have enough; return (seconds to the next one, queues)."""
-    soon = buckets.soon(conn, db)
+    soon = heads.soon(conn, db)
     if soon is None or soon > 0:
         return soon, set()
     conn.execute(_NO_JIT)
-    queues = buckets.ripe(conn, db)
-    return buckets.soon(conn, db), queues
+    queues = heads.ripe(conn, db)
+    return heads.soon(conn, db), queues

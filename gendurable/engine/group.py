@@ -33,7 +33,7 @@ class Begin(Protocol):
 
     def __call__(self, *, single: bool = False) -> AbstractContextManager[Connection]:
         """Begin one; a *single* statement may be its own."""
-        raise NotImplementedError
+        ...
 
 
 def commit_group(

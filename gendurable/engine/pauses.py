@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gendurable.engine import control, targets
 from gendurable.lifecycle import TERMINAL
-from gendurable.queries import buckets
+from gendurable.queries import heads
 from gendurable.queries import pauses as query
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def pause_queue(
 ) -> bool:
     """Hold a queue; return whether it was not held before."""
     held = query.pause_queue(conn, db, queue, by, reason)
-    care.rates |= buckets.awaited(conn, db, queue)
+    care.rates |= heads.awaited(conn, db, queue)
     return held
 
 

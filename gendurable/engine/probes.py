@@ -45,7 +45,7 @@ class Probe(Protocol):
 
     def headers(self) -> Mapping[str, str]:
         """Return what goes along with an instance that is inserted, or a signal sent, here."""
-        raise NotImplementedError
+        ...
 
 
 def surrounded(calls: Calls, scope: Scope, probes: Sequence[Probe]) -> Calls:

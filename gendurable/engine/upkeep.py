@@ -34,6 +34,7 @@ def refresh(conn: Connection, db: Database, tried: int) -> int:
     vain, and need not ask each second.
     """
     known, there = upkeep.pages(conn, db)
+    tried = min(tried, there)  # it may have been emptied
     if outgrown(max(known, tried), there):
         upkeep.analyze(conn, db)
         return there

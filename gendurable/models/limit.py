@@ -63,7 +63,7 @@ class Bucket(Base):
     __table_args__ = (
         CheckConstraint("octet_length(key) BETWEEN 1 AND 512", name="buckets_key_size"),
         CheckConstraint("per_us > 0", name="buckets_per"),
-        # queries.buckets.RIPE
+        # queries.heads.RIPE
         Index("buckets_head", "head_at", postgresql_where=text("head_at IS NOT NULL")),
         # queries.buckets.FORGET
         Index("buckets_at", "at", postgresql_where=text("head_at IS NULL")),

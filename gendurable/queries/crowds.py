@@ -7,12 +7,11 @@ behind it, and marking them batch by batch would keep the queue waiting.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Connection,
-    Table,
     Text,
     and_,
     bindparam,
@@ -26,12 +25,12 @@ from sqlalchemy import (
     update,
 )
 
-from gendurable.models import Bucket
 from gendurable.queries.parts import (
     CLAIMABLE,
     EXECUTING,
     NOW,
     among,
+    buckets,
     in_force,
     instances,
     is_open,
@@ -39,8 +38,6 @@ from gendurable.queries.parts import (
     limits,
 )
 from gendurable.queries.statement import Database, Statement
-
-buckets = cast(Table, Bucket.__table__)
 
 _limit = bindparam("up_to", type_=BigInteger)
 _queue = bindparam("in_queue", type_=Text)

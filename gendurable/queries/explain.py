@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
-    Table,
     Text,
     and_,
     any_,
@@ -28,11 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gendurable.models import Bucket
-from gendurable.queries.parts import EXECUTING, NOW, instances, nodes, pauses, transitions
+from gendurable.queries.parts import EXECUTING, NOW, buckets, instances, nodes, pauses, transitions
 from gendurable.queries.statement import Database, Statement, seconds
-
-buckets = cast(Table, Bucket.__table__)
 
 _serves = and_(
     nodes.c.beat_at > NOW - seconds(bindparam("alive", type_=Double)),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     Text,
     func,
     literal_column,
@@ -17,11 +16,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from gendurable.models import Bucket
-from gendurable.queries.parts import EXECUTING, instances, waits
+from gendurable.queries.parts import EXECUTING, buckets, instances, waits
 from gendurable.queries.statement import Database, Statement
-
-buckets = cast(Table, Bucket.__table__)
 
 #: How many rows that run or wait are counted, over all limits.
 CAP = 10_000

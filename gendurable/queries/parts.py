@@ -27,6 +27,7 @@ from sqlalchemy.sql.expression import false, null, true
 from gendurable.lifecycle import LIVE, PARKED, TERMINAL, Status
 from gendurable.models import (
     NOW,
+    Bucket,
     Instance,
     Limit,
     Node,
@@ -39,12 +40,23 @@ from gendurable.models import (
 instances = cast(Table, Instance.__table__)
 signals = cast(Table, StoredSignal.__table__)
 transitions = cast(Table, Transition.__table__)
+buckets = cast(Table, Bucket.__table__)
 limits = cast(Table, Limit.__table__)
 nodes = cast(Table, Node.__table__)
 pauses = cast(Table, Pause.__table__)
 schedules = cast(Table, StoredSchedule.__table__)
 
-__all__ = ["NOW", "instances", "limits", "nodes", "pauses", "schedules", "signals", "transitions"]
+__all__ = [
+    "NOW",
+    "buckets",
+    "instances",
+    "limits",
+    "nodes",
+    "pauses",
+    "schedules",
+    "signals",
+    "transitions",
+]
 
 
 #: A schedule as it is read: its documents as the text that they are, and the time of the reading.
@@ -164,6 +176,16 @@ def in_force(kind: str, key: ColumnElement[Any], *columns: ColumnElement[Any]) -
         .order_by(limits.c.source.desc())
         .limit(one)
     )
+
+
+def policy(key: ColumnElement[Any]) -> Any:
+    """The rate in force for a key, as a row beside it."""
+    return in_force("rate", key, limits.c.amount, limits.c.per_us, limits.c.burst).lateral("policy")
+
+
+def with_keys(keys: Select[tuple[str]]) -> ColumnElement[bool]:
+    """The buckets with these keys, looked up one by one, as ``among`` does with instances."""
+    return buckets.c.key == func.any(func.array(keys.scalar_subquery()))
 
 
 def waits(why: str) -> ColumnElement[bool]:

@@ -197,10 +197,8 @@ class Committer:
         """Let go of what was committed or lost, and tell whom it concerns."""
         settled = answer.done + answer.stale
         news = answer.woken
-        if answer.ahead:
-            self._owner.go_on(
-                answer.ahead, here=here
-            )  # before the old claims are let go of: see `doubt`
+        if answer.ahead:  # before the old claims are let go of: see `doubt`
+            self._owner.go_on(answer.ahead, here=here)
         for one in settled:
             self._hands.drop(one.claim)
             self._rows.forget(one)

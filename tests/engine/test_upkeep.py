@@ -46,6 +46,15 @@ def test_is_analysed_once_it_has_grown(durable, engine):
         assert statistics.pages(conn, durable.db) == (size, size)
 
 
+def test_a_table_that_was_emptied_begins_anew(durable, engine):
+    """What was tried at the former size is no reason to wait until it has that size again."""
+    with engine.begin() as conn:
+        assert upkeep.refresh(conn, durable.db, 500) == 0
+        conn.execute(FILL)
+    with engine.begin() as conn:
+        assert upkeep.refresh(conn, durable.db, 0) > 2 * upkeep.SMALL
+
+
 def test_a_plan_for_a_small_table_does_not_outlive_it(durable, engine):
     """A statement that was prepared when the table was empty turns to its index."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:

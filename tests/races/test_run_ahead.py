@@ -267,3 +267,38 @@ class TestInAWorker:
         SCRIPT.clear()
 
         assert steps.index("urgent") < 3 + 2 * 11
+
+
+class TestMail:
+    def test_what_came_during_the_step_lies_before_the_next(self, play):
+        """The write that claims the row says that it has mail, and the inbox is read."""
+        id = play.actor()
+        claim = play.one()
+        play.durable.signal(id, "go")
+
+        new = ahead(play, claim, gd.Next("then"))
+
+        assert new.signals.names == {"go"}
+
+    def test_a_letter_that_the_commit_waited_for_is_not_lost(
+        self, play, conn, other, meanwhile, blocked
+    ):
+        """It counts as one that came during the next step: that has it once it awaits it.
+
+        The write of a step's own session waits for a delivery in progress; what it tells of the
+        inbox is of before.
+        """
+        id = play.actor()
+        finished = play.say(play.one(), gd.Next("then"))
+        play.durable.signal(id, "go", session=other)
+        with conn.begin():
+            committed = meanwhile(play.commit, finished, conn=conn, wait=True, ttl=30)
+            blocked(conn)
+            other.commit()
+            (new,) = committed.result(10).ahead
+        assert not new.signals
+        assert [name for _, name in play.mail(id)] == ["go"]
+
+        park = play.say(new, gd.Await("go", then="then", timeout=60))
+        assert play.commit(park).woken == {"default"}
+        assert play.one().signals.names == {"go"}

@@ -212,7 +212,44 @@ class TestAhead:
             site.run(n, lambda: "done")
             site.next()
 
-        soon(lambda: site.pool.ahead == module.AHEAD)
+        soon(lambda: site.pool.ahead == 200)
+
+    @pytest.mark.parametrize("site", [1], indirect=True)
+    def test_no_more_than_200_wait(self, site):
+        """What waits and what is asked for are never more; and few at a time are not asked for."""
+        for n in range(module.MEMORY):
+            site.run(n, lambda: "done")
+            site.next()
+        soon(lambda: site.pool.ahead == 200)
+        go = threading.Event()
+        site.run(99, lambda: go.wait(10) and "done")
+
+        for waiting, ahead in ((0, 200), (50, 150), (100, 100), (101, 0)):
+            while len(site.pool.slots.waiting) < waiting:
+                site.run(100 + len(site.pool.slots.waiting), lambda: "done")
+            assert site.pool.ahead == ahead
+        go.set()
+
+    @pytest.mark.parametrize("site", [1], indirect=True)
+    def test_who_waits_for_a_slot_has_its_turn(self, site):
+        """Where a row with a limit does, all that was claimed ahead runs first, and then it may."""
+        for n in range(module.MEMORY):
+            site.run(n, lambda: "done")
+            site.next()
+        site.pool.crowded = True
+        soon(lambda: site.pool.ahead == 200)  # beside a free slot for it
+        go = threading.Event()
+        site.run(99, lambda: go.wait(10) and "done")
+        site.pool.hungry = True
+        assert site.pool.ahead == 0
+
+        for n in range(100, 110):
+            site.run(n, lambda: "done")
+        assert site.woken.empty()
+        go.set()
+
+        site.woken.get(timeout=5)
+        assert not site.pool.slots.waiting
 
     @pytest.mark.parametrize("site", [1], indirect=True)
     def test_slow_ones_are_not(self, site):

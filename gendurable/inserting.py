@@ -1,0 +1,145 @@
+"""New instances: one, many, or children of one that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from gendurable.buffering import Buffering
+from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
+from gendurable.engine import control, enqueue, limits
+from gendurable.engine.probes import stamped
+from gendurable.fsm import FSM
+from gendurable.handle import Handle
+from gendurable.operations import Target, as_target
+from gendurable.retry import Duration
+from gendurable.spawn import LIVE, Key, Scope, Spawn
+
+if TYPE_CHECKING:
+    from gendurable.durable import Durable
+
+
+class Inserting(Buffering):
+    """Inserting in the transaction of the caller, or in one of our own."""
+
+    def insert(
+        self,
+        obj: FSM,
+        *,
+        session: Caller = None,
+        queue: str | None = None,
+        priority: int = 0,
+        delay: Duration | None = None,
+        at: datetime | None = None,
+        correlation_key: Key | None = None,
+        correlation_scope: Scope | Literal["live", "all"] | None = LIVE,
+        if_exists: Literal["raise", "return"] = "raise",
+        concurrency_key: Key | None = None,
+        rate_limit: Key | None = None,
+        weight: int = 1,
+        headers: dict[str, Any] | None = None,
+    ) -> Handle:
+        """Insert an instance in the state of *obj*, to start at its initial step.
+
+        Args:
+            obj: an FSM or Job object.
+            session: the caller's transaction.
+            queue: default: that of the class.
+            priority: -32768 to 32767; lower ones start first.
+            delay: how long to wait before it may start; seconds or timedelta.
+            at: when it may start, instead of a delay; with a time zone.
+            correlation_key: its business identity: unique and addressable in this binding.
+            correlation_scope: how long the key is taken: LIVE, ALL, or None for a mere label.
+            if_exists: what to do when the key is taken: "raise", or "return" the holder's handle.
+            concurrency_key: at most so many instances with this key execute at once: one, unless
+                ``concurrency_limits`` has an entry for the key's name, the part before a colon.
+            rate_limit: the token bucket that each execution takes *weight* tokens from.
+            weight: a positive integer.
+            headers: JSON that goes along and is not touched.
+
+        Raises:
+            InvalidInput: an argument is not acceptable, or the state cannot be stored.
+            DuplicateInstance: the key is taken.
+            UnknownLimit: nobody configures the rate limit.
+        """
+        spawn = Spawn(
+            obj,
+            queue,
+            priority,
+            delay,
+            at,
+            correlation_key,
+            correlation_scope,
+            if_exists,
+            concurrency_key,
+            rate_limit,
+            weight,
+            headers,
+        )
+        spawn = stamped(spawn, self.probes)
+        with working(self, session, single=True) as work:
+            if rate_limit is not None:
+                limits.check(work.conn, self.db, self.settings, [spawn])
+            id, created = enqueue.insert(work.conn, self.db, spawn, self.settings.max_size)
+            if created:
+                work.queues.add(enqueue.queue_of(spawn))
+        return self._handle(id, created)
+
+    def insert_all(
+        self, objs: Iterable[FSM | Spawn], *, session: Caller = None
+    ) -> list[Handle | None]:
+        """Insert many at once; return their handles in order, None for what was a duplicate.
+
+        Raises:
+            InvalidInput: one of them is not acceptable; then none is inserted.
+            UnknownLimit: nobody configures the rate limit of one.
+        """
+        spawns = self._spawns(objs)
+
+        def insert(work: Work) -> list[tuple[int, bool] | None]:
+            limits.check(work.conn, self.db, self.settings, spawns)
+            made = enqueue.insert_all(work.conn, self.db, spawns, self.settings.max_size)
+            work.queues.update(
+                enqueue.queue_of(spawn)
+                for spawn, one in zip(spawns, made, strict=True)
+                if one is not None and one[1]
+            )
+            return made
+
+        made = carry_out(self, session, insert)
+        return [one and self._handle(*one) for one in made]
+
+    def schedule_children(
+        self, parent: Target, children: Iterable[FSM | Spawn], session: Caller = None
+    ) -> int:
+        """Add children to *parent* from outside of its steps; return how many were inserted.
+
+        On a parent that is parked on its children they join the present round; on any other live
+        one they are listed, and nothing waits for them.
+
+        Raises:
+            NoTarget: the parent has ended, or is not there.
+            InvalidInput: it is the instance whose step is running here.
+        """
+        spawns = self._spawns(children)
+        goal = as_target(parent)
+        refuse_own(self, goal, "schedule children of")
+
+        def add(work: Work) -> int:
+            limits.check(work.conn, self.db, self.settings, spawns)
+            row = control.adopt(work.conn, self.db, goal, me(self))
+            count = enqueue.insert_children(
+                work.conn, self.db, spawns, self.settings.max_size, row.id, row.round
+            )
+            control.join_round(work.conn, self.db, row, count)
+            work.queues.update(enqueue.queue_of(spawn) for spawn in spawns)
+            return count
+
+        return carry_out(self, session, add)
+
+    def _handle(self, id: int, created: bool) -> Handle:
+        return Handle(id, created, cast("Durable", self))
+
+    def _spawns(self, objs: Iterable[FSM | Spawn]) -> list[Spawn]:
+        return [stamped(one if isinstance(one, Spawn) else Spawn(one), self.probes) for one in objs]

@@ -1,0 +1,200 @@
+"""The heads of buckets: who may start first of those that wait for tokens, and when to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Double,
+    Text,
+    bindparam,
+    case,
+    exists,
+    extract,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from gendurable.queries.parts import (
+    NOW,
+    among,
+    buckets,
+    instances,
+    is_open,
+    policy,
+    waits,
+    with_keys,
+)
+from gendurable.queries.statement import Database, Statement
+
+_queue = bindparam("in_queue", type_=Text)
+_one: ColumnElement[int] = literal_column("1")
+_waits = waits("rate")
+
+_ripe = (
+    select(buckets.c.key)
+    .where(buckets.c.head_at <= NOW)
+    .order_by(buckets.c.head_at)
+    .limit(literal_column("1000"))
+    .with_for_update(skip_locked=True)
+    .cte("ripe")
+    .prefix_with("MATERIALIZED")
+)
+_for_ripe = policy(_ripe.c.key)
+_lanes = select(
+    _ripe.c.key,
+    select(func.min(instances.c.queue))
+    .where(_waits, instances.c.rate_limit == _ripe.c.key)
+    .correlate(_ripe)
+    .scalar_subquery()
+    .label("queue"),
+).cte("lanes", recursive=True)
+_lanes = _lanes.union_all(
+    select(
+        _lanes.c.key,
+        select(func.min(instances.c.queue))
+        .where(_waits, instances.c.rate_limit == _lanes.c.key, instances.c.queue > _lanes.c.queue)
+        .correlate(_lanes)
+        .scalar_subquery(),
+    ).where(_lanes.c.queue.isnot(None))
+)
+_for_lane = policy(_lanes.c.key)
+_head = (
+    select(instances.c.id)
+    .where(_waits, instances.c.rate_limit == _lanes.c.key, instances.c.queue == _lanes.c.queue)
+    .order_by(instances.c.priority, instances.c.eligible_at, instances.c.id)
+    .limit(_one)
+    .with_for_update(key_share=True, skip_locked=True)
+    .correlate(_lanes)
+    .lateral("head")
+)
+_heads = (
+    select(_lanes.c.key, _lanes.c.queue, _head.c.id)
+    .select_from(_lanes.join(_for_lane, true()).join(_head, true()))
+    .where(is_open(_lanes.c.queue))
+    .cte("heads")
+)
+_let_in = update(instances).where(among(select(_heads.c.id))).values(blocked=null()).cte("let_in")
+_again = exists().where(_waits, instances.c.rate_limit == buckets.c.key)
+_armed = (
+    update(buckets)
+    .where(with_keys(select(_ripe.c.key)))
+    .values(
+        head_at=case((_again, NOW + literal_column("interval '1 second'")), else_=null()),
+        amount=null(),
+    )
+    .cte("armed")
+)
+#: Of each bucket that has enough by now, put the head of each queue before the claim.
+#:
+#: Index   buckets_head, instances_rate
+#: Locks   UPDATE of the buckets, NO KEY UPDATE of the heads, SKIP LOCKED
+#: Race    the head is held, or vanishes before it is claimed: the bucket looks again in a second
+#: Why     an exact timer, no sweep; a rate that nobody knows is only looked at again
+RIPE = Statement("heads.ripe", select(_heads.c.queue).distinct().add_cte(_let_in, _armed))
+
+_in_force = policy(buckets.c.key)
+_outdated = (
+    select(buckets.c.key)
+    .select_from(buckets.outerjoin(_in_force, true()))
+    .where(
+        buckets.c.head_at > NOW,
+        or_(buckets.c.amount.isnot(None), buckets.c.burst.is_(None)),
+        or_(
+            buckets.c.amount.is_distinct_from(_in_force.c.amount),
+            buckets.c.burst.is_distinct_from(_in_force.c.burst),
+            buckets.c.per_us != _in_force.c.per_us,
+        ),
+    )
+    .order_by(buckets.c.key)
+    .with_for_update(skip_locked=True, of=buckets)
+    .cte("outdated")
+    .prefix_with("MATERIALIZED")
+)
+#: Have the buckets looked at now whose heads were reckoned by a rate that is no longer in force.
+#:
+#: Index   buckets_head, limits_pkey
+#: Locks   UPDATE of those buckets, SKIP LOCKED: one that a claim holds comes next time
+#: Race    a claim judges by the old rate and commits after the new one: found by the next sweep
+#: Why     whoever waits need not wait as long as the old rate said; and nothing is left to whoever
+#:         changes a rate, whose transaction would hold the buckets as long as it likes
+STIR = Statement(
+    "heads.stir", update(buckets).where(with_keys(select(_outdated.c.key))).values(head_at=NOW)
+)
+
+_moved = (
+    select(buckets.c.key)
+    .where(
+        buckets.c.key == func.any(bindparam("moved", type_=ARRAY(Text))),
+        buckets.c.head_at > NOW,
+    )
+    .order_by(buckets.c.key)
+    .with_for_update(skip_locked=True)
+    .cte("moved")
+    .prefix_with("MATERIALIZED")
+)
+#: Have buckets looked at now whose heads may have gone: cancelled, held or put off by hand.
+#:
+#: Index   buckets_pkey
+#: Locks   UPDATE of those buckets, SKIP LOCKED
+#: Race    a claim that holds one reads its waiting rows under that lock: it has seen the head go,
+#:         or has it locked, and whoever moves it comes later
+#: Why     the next one may need fewer tokens; in a bucket that never refills it would wait for ever
+RECKON = Statement(
+    "heads.reckon", update(buckets).where(with_keys(select(_moved.c.key))).values(head_at=NOW)
+)
+
+#: The rates for whose tokens rows of a queue wait.
+#:
+#: Index   instances_rate, read from end to end: all that waits, not the table
+#: Locks   none
+#: Race    none: who waits later is judged with the queue held
+#: Why     the head of a bucket holds up nobody while its queue is held
+AWAITED = Statement(
+    "heads.awaited",
+    select(instances.c.rate_limit).where(_waits, instances.c.queue == _queue).distinct(),
+)
+
+#: How soon the head of a bucket may start.
+#:
+#: Index   buckets_head: one descent
+#: Locks   none
+#: Race    an earlier one is set a moment later: whoever does so wakes the timer of its process
+#: Why     exact timers
+SOON = Statement(
+    "heads.soon", select(extract("epoch", func.min(buckets.c.head_at) - NOW).cast(Double))
+)
+
+
+def ripe(conn: Connection, db: Database) -> set[str]:
+    """Let in the heads of the buckets whose time has come; name their queues."""
+    return {queue for (queue,) in db.rows(conn, RIPE, {})}
+
+
+def soon(conn: Connection, db: Database) -> float | None:
+    """Return the seconds until the next head of a bucket may start, None where nobody waits."""
+    ((seconds,),) = db.rows(conn, SOON, {})
+    return None if seconds is None else float(seconds)
+
+
+def stir(conn: Connection, db: Database) -> int:
+    """Have the buckets looked at now whose rates have changed; return how many."""
+    return db.run(conn, STIR, {})
+
+
+def reckon(conn: Connection, db: Database, keys: Iterable[str]) -> None:
+    """Have the buckets of *keys* looked at now."""
+    db.run(conn, RECKON, {"moved": sorted(keys)})
+
+
+def awaited(conn: Connection, db: Database, queue: str) -> set[str]:
+    """Return the rates for whose tokens rows of *queue* wait."""
+    return {rate for (rate,) in db.rows(conn, AWAITED, {"in_queue": queue})}
