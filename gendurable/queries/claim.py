@@ -40,9 +40,9 @@ from gendurable.queries.parts import (
     among,
     instances,
     is_open,
-    lanes,
     signals,
 )
+from gendurable.queries.scans import lanes
 from gendurable.queries.statement import Database, Statement, document, records, seconds
 
 #: How many rows a worker claims at a time at most.

@@ -34,9 +34,9 @@ from gendurable.queries.parts import (
     in_force,
     instances,
     is_open,
-    lanes,
     limits,
 )
+from gendurable.queries.scans import lanes
 from gendurable.queries.statement import Database, Statement
 
 _limit = bindparam("up_to", type_=BigInteger)

@@ -33,6 +33,7 @@ from gendurable.queries.parts import (
     waits,
     with_keys,
 )
+from gendurable.queries.scans import fronts
 from gendurable.queries.statement import Database, Statement
 
 _queue = bindparam("in_queue", type_=Text)
@@ -49,33 +50,8 @@ _ripe = (
     .prefix_with("MATERIALIZED")
 )
 _for_ripe = policy(_ripe.c.key)
-_lanes = select(
-    _ripe.c.key,
-    select(func.min(instances.c.queue))
-    .where(_waits, instances.c.rate_limit == _ripe.c.key)
-    .correlate(_ripe)
-    .scalar_subquery()
-    .label("queue"),
-).cte("lanes", recursive=True)
-_lanes = _lanes.union_all(
-    select(
-        _lanes.c.key,
-        select(func.min(instances.c.queue))
-        .where(_waits, instances.c.rate_limit == _lanes.c.key, instances.c.queue > _lanes.c.queue)
-        .correlate(_lanes)
-        .scalar_subquery(),
-    ).where(_lanes.c.queue.isnot(None))
-)
+_lanes, _head = fronts(_ripe, instances.c.rate_limit, _waits)
 _for_lane = policy(_lanes.c.key)
-_head = (
-    select(instances.c.id)
-    .where(_waits, instances.c.rate_limit == _lanes.c.key, instances.c.queue == _lanes.c.queue)
-    .order_by(instances.c.priority, instances.c.eligible_at, instances.c.id)
-    .limit(_one)
-    .with_for_update(key_share=True, skip_locked=True)
-    .correlate(_lanes)
-    .lateral("head")
-)
 _heads = (
     select(_lanes.c.key, _lanes.c.queue, _head.c.id)
     .select_from(_lanes.join(_for_lane, true()).join(_head, true()))

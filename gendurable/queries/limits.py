@@ -36,6 +36,7 @@ from gendurable.queries.parts import (
     limits,
     waits,
 )
+from gendurable.queries.scans import fronts
 from gendurable.queries.statement import Database, Statement, document, records
 
 _queue = bindparam("in_queue", type_=Text)
@@ -102,37 +103,7 @@ _open = (
     .cte("open")
     .prefix_with("MATERIALIZED")
 )
-# A loose index scan: from one queue in which rows of the key wait to the next.
-_lanes = select(
-    _open.c.key,
-    select(func.min(instances.c.queue))
-    .where(_waits, instances.c.concurrency_key == _open.c.key)
-    .correlate(_open)
-    .scalar_subquery()
-    .label("queue"),
-).cte("lanes", recursive=True)
-_lanes = _lanes.union_all(
-    select(
-        _lanes.c.key,
-        select(func.min(instances.c.queue))
-        .where(
-            _waits,
-            instances.c.concurrency_key == _lanes.c.key,
-            instances.c.queue > _lanes.c.queue,
-        )
-        .correlate(_lanes)
-        .scalar_subquery(),
-    ).where(_lanes.c.queue.isnot(None))
-)
-_head = (
-    select(instances.c.id)
-    .where(_waits, instances.c.concurrency_key == _lanes.c.key, instances.c.queue == _lanes.c.queue)
-    .order_by(instances.c.priority, instances.c.eligible_at, instances.c.id)
-    .limit(_one)
-    .with_for_update(key_share=True, skip_locked=True)
-    .correlate(_lanes)
-    .lateral("head")
-)
+_lanes, _head = fronts(_open, instances.c.concurrency_key, _waits)
 _heads = (
     select(_lanes.c.key, _lanes.c.queue, _head.c.id)
     .select_from(_lanes.outerjoin(_head, true()))

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
-    CTE,
     BigInteger,
     ColumnElement,
     Select,
@@ -195,29 +194,6 @@ def waits(why: str) -> ColumnElement[bool]:
         instances.c.blocked == literal_column(f"'{why}'"),
         instances.c.paused_at.is_(None),
     )
-
-
-def lanes(in_queue: ColumnElement[bool], begins: ColumnElement[bool]) -> CTE:
-    """A loose index scan: from one priority in use to the next, however many rows bear each.
-
-    It has a first one only if *begins* holds, and else finds nothing.
-    """
-    one: ColumnElement[int] = literal_column("1")
-    first = (
-        select(instances.c.priority)
-        .where(in_queue, begins)
-        .order_by(instances.c.priority)
-        .limit(one)
-    )
-    steps = select(first.scalar_subquery().label("priority")).cte("lanes", recursive=True)
-    following = (
-        select(instances.c.priority)
-        .where(in_queue, instances.c.priority > steps.c.priority)
-        .order_by(instances.c.priority)
-        .limit(one)
-        .correlate(steps)
-    )
-    return steps.union_all(select(following.scalar_subquery()).where(steps.c.priority.isnot(None)))
 
 
 #: What leaving a claim sets, whichever edge is taken; a CHECK couples these with the status.
