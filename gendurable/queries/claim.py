@@ -46,7 +46,7 @@ from gendurable.queries.scans import lanes
 from gendurable.queries.statement import Database, Statement, document, records, seconds
 
 #: How many rows a worker claims at a time at most.
-BATCH = 200
+BATCH = 400
 
 _queue = bindparam("in_queue", type_=Text)
 _in_queue = and_(instances.c.queue == _queue, CLAIMABLE)

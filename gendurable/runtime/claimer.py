@@ -31,7 +31,7 @@ SETTLE = 0.01
 #: The same where another claim was judging the same key.
 SOON = 0.001
 #: How many claims a worker holds at most beyond its slots: outcomes that wait for their commit.
-UNCOMMITTED = 1_000
+UNCOMMITTED = 2_000
 #: For how many seconds after a row with a limit was met others are expected.
 LIMITED = 1.0
 

@@ -22,7 +22,7 @@ from gendurable.runtime.hands import Hands
 from gendurable.runtime.loop import Daemon, Outage
 
 #: How many outcomes are committed together at most.
-BATCH = 200
+BATCH = 400
 #: The first wait, in seconds, for a row that somebody holds; it doubles up to the longest.
 FIRST, LONGEST = 0.001, 1.0
 #: The same where only the parent is held: each try waits for it, and nobody else commits then.

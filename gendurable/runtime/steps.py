@@ -23,8 +23,8 @@ log = logging.getLogger("gendurable")
 
 #: Steps that last less, in seconds and on average, are claimed ahead.
 FAST = 0.005
-#: How many rows of a queue are claimed ahead at most, and how few are left when more are.
-AHEAD, REFILL = 200, 100
+#: How many rows of a queue are claimed ahead at most: no more than start within so many seconds.
+AHEAD, HORIZON = 800, 0.05
 #: The average is one of so many steps, and nothing is claimed ahead before there were that many.
 MEMORY = 16
 
@@ -137,12 +137,17 @@ class Pool:
         if self.crowded and not self.slots.free:
             return 0
         waiting = len(self.slots.waiting)
-        return AHEAD - waiting if waiting <= self._refill else 0
+        return self._room - waiting if waiting <= self._refill else 0
+
+    @property
+    def _room(self) -> int:
+        """How many runs may wait for a slot."""
+        return min(AHEAD, int(HORIZON * self.slots.count / max(self._pace, 1e-6)))
 
     @property
     def _refill(self) -> int:
         """How few runs are to wait when more are claimed."""
-        return 0 if self.crowded else REFILL
+        return 0 if self.crowded else self._room // 2
 
     def slow_down(self) -> None:
         """Claim nothing ahead until the average is known again."""

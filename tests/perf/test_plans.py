@@ -343,7 +343,7 @@ def test_a_batch_is_not_planned_again_and_again(crowded):
     """
     driver = crowded.connection.driver_connection
     assert driver is not None
-    values = {"in_queue": "nobody", "up_to": 200, "worker": "w", "ttl": 30.0, "ids": "{}"}
+    values = {"in_queue": "nobody", "up_to": 400, "worker": "w", "ttl": 30.0, "ids": "{}"}
     values["batch"] = "[]"
     with driver.cursor() as cursor:
         cursor.execute("RESET plan_cache_mode")
@@ -352,7 +352,7 @@ def test_a_batch_is_not_planned_again_and_again(crowded):
                 cursor.execute(STATEMENTS[name].sql(), values, prepare=True)
         found = cursor.execute(
             "SELECT CASE WHEN statement NOT LIKE '%RECURSIVE%' THEN 'write'"
-            " WHEN statement LIKE '%LIMIT 200%' THEN 'batch' ELSE 'any' END, generic_plans"
+            " WHEN statement LIKE '%LIMIT 400%' THEN 'batch' ELSE 'any' END, generic_plans"
             " FROM pg_prepared_statements WHERE statement LIKE 'WITH%'"
         ).fetchall()
 

@@ -205,26 +205,47 @@ class TestAsync:
 
 
 class TestAhead:
+    @pytest.fixture(autouse=True)
+    def far(self, monkeypatch):
+        """However slow this machine is, its steps start within the horizon."""
+        monkeypatch.setattr(module, "HORIZON", 60.0)
+
     def test_fast_queues_are_claimed_ahead(self, site):
-        """When steps last under 5 ms on average there may be 200 claims beyond the slots."""
+        """When steps last under 5 ms on average there may be 800 claims beyond the slots."""
         assert site.pool.ahead == 0
         for n in range(module.MEMORY):
             site.run(n, lambda: "done")
             site.next()
 
-        soon(lambda: site.pool.ahead == 200)
+        soon(lambda: site.pool.ahead == 800)
+
+    def test_no_more_than_soon_start(self, site, monkeypatch):
+        """The longer the steps, the fewer wait for a slot."""
+        for n in range(module.MEMORY):
+            site.run(n, lambda: "done")
+            site.next()
+        soon(lambda: site.pool.ahead == 800)
+
+        monkeypatch.setattr(module, "AHEAD", 10**9)
+        near = [0.1 * n for n in range(4)]
+        rooms = []
+        for horizon in near:
+            monkeypatch.setattr(module, "HORIZON", horizon)
+            rooms.append(site.pool.ahead)
+        assert rooms[0] == 0 < rooms[1]
+        assert rooms == pytest.approx([n * rooms[1] for n in range(4)], abs=3)
 
     @pytest.mark.parametrize("site", [1], indirect=True)
-    def test_no_more_than_200_wait(self, site):
+    def test_no_more_than_800_wait(self, site):
         """What waits and what is asked for are never more; and few at a time are not asked for."""
         for n in range(module.MEMORY):
             site.run(n, lambda: "done")
             site.next()
-        soon(lambda: site.pool.ahead == 200)
+        soon(lambda: site.pool.ahead == 800)
         go = threading.Event()
         site.run(99, lambda: go.wait(10) and "done")
 
-        for waiting, ahead in ((0, 200), (50, 150), (100, 100), (101, 0)):
+        for waiting, ahead in ((0, 800), (50, 750), (400, 400), (401, 0)):
             while len(site.pool.slots.waiting) < waiting:
                 site.run(100 + len(site.pool.slots.waiting), lambda: "done")
             assert site.pool.ahead == ahead
@@ -237,7 +258,7 @@ class TestAhead:
             site.run(n, lambda: "done")
             site.next()
         site.pool.crowded = True
-        soon(lambda: site.pool.ahead == 200)  # beside a free slot for it
+        soon(lambda: site.pool.ahead == 800)  # beside a free slot for it
         go = threading.Event()
         site.run(99, lambda: go.wait(10) and "done")
         site.pool.hungry = True

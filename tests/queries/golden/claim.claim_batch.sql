@@ -15,8 +15,8 @@ due AS
 FROM lanes JOIN LATERAL (SELECT instances.id, instances.fsm, instances.fsm_version, instances.step, CAST(instances.state AS TEXT) AS state, instances.attempt, instances.visit, instances.claim_seq, instances.awaits, instances.queue, instances.priority, instances.correlation_key, instances.correlation_scope, instances.parent_id, instances.parent_round, instances.round, CAST(instances.headers AS TEXT) AS headers, instances.timed_out, instances.crashes, instances.concurrency_key, instances.rate_limit, instances.weight, instances.eligible_at
 FROM gendurable.instances
 WHERE instances.queue = %(in_queue)s::VARCHAR AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND instances.priority = lanes.priority AND instances.eligible_at <= statement_timestamp() ORDER BY instances.eligible_at, instances.id
- LIMIT 200 FOR NO KEY UPDATE SKIP LOCKED) AS head ON true
- LIMIT 200),
+ LIMIT 400 FOR NO KEY UPDATE SKIP LOCKED) AS head ON true
+ LIMIT 400),
 claimed AS
 (UPDATE gendurable.instances SET status='executing', concurrency_key=NULL, slot=NULL, blocked=NULL, locked_by=%(worker)s::VARCHAR, lease_expires_at=(statement_timestamp() + %(ttl)s * interval '1 second'), claim_seq=(instances.claim_seq + 1), updated_at=statement_timestamp() WHERE instances.id = any(array((SELECT due.id
 FROM due
