@@ -104,8 +104,9 @@ def _advance(finished: Finished, step: Any, outcome: Any) -> dict[str, Any]:
         "step": claim.machine.resolve(step),
         "attempt": 0,
         "visit": claim.visit + 1,
-        "concurrency_key": claim.concurrency_key,
     }
+    if claim.concurrency_key is not None:
+        fields["concurrency_key"] = claim.concurrency_key
     if outcome.rate_limit is not None:
         fields["rate_limit"] = outcome.rate_limit
         fields["weight"] = outcome.weight
@@ -114,7 +115,8 @@ def _advance(finished: Finished, step: Any, outcome: Any) -> dict[str, Any]:
 
 def _next(finished: Finished, outcome: Next, max_size: int) -> None:
     fields = _advance(finished, outcome.step, outcome)
-    fields["delay"] = outcome.delay
+    if outcome.delay:
+        fields["delay"] = outcome.delay
     if outcome.concurrency_key is not KEEP:
         fields["concurrency_key"] = outcome.concurrency_key
     if outcome.priority is not KEEP:
@@ -181,14 +183,9 @@ def _children(finished: Finished, outcome: ScheduleChildren, max_size: int) -> N
 
 
 def _done(finished: Finished, outcome: Done, max_size: int) -> None:
-    claim = finished.claim
-    finished.fields = {
-        "status": "done",
-        "step": claim.step,
-        "attempt": claim.attempt,
-        "visit": claim.visit,
-        "concurrency_key": claim.concurrency_key,
-    }
+    finished.fields = {"status": "done"}
+    if finished.claim.concurrency_key is not None:
+        finished.fields["concurrency_key"] = finished.claim.concurrency_key
     if outcome.result is not None:
         finished.result = dump_json(outcome.result, "result", max_size=max_size)
 
