@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from datetime import timedelta
@@ -534,6 +535,27 @@ class TestTimeouts:
         assert ended.get(timeout=10) == 1
         assert not one.health.ok
         board("go").put("late")
+
+
+class TestRun:
+    def test_the_collector_looks_seldom_while_it_runs(self, durable, eventually):
+        """Only where the main thread is the worker's; afterwards the threshold is as before."""
+        before = gc.get_threshold()
+        one = durable.worker(gc=False)
+        seen: list[tuple[int, int, int]] = []
+
+        def watch() -> None:
+            eventually(lambda: gc.get_threshold() != before)
+            seen.append(gc.get_threshold())
+            one.leave()
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        assert one.run() == 0
+        watcher.join(5)
+
+        assert seen == [(10_000, *before[1:])]
+        assert gc.get_threshold() == before
 
 
 class TestDrain:
