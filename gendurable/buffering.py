@@ -72,8 +72,9 @@ class Buffering(Limiting):
         entry = Entry(encode_row(spawn, self.settings.max_size), enqueue.queue_of(spawn))
         if rate_limit is not None or not self.buffer.put(entry):
             with working(self, None) as work:
-                limits.check(work.conn, self.db, self.settings, [spawn])
-                enqueue.insert_all(work.conn, self.db, [spawn], self.settings.max_size)
+                batch = enqueue.Batch.of([spawn], (), self.settings.max_size)
+                limits.check(work.conn, self.db, self.settings, batch.rated)
+                enqueue.insert_batch(work.conn, self.db, batch)
                 work.queues.add(entry.queue)
 
     def flush(self) -> None:

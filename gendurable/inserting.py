@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -95,20 +95,20 @@ class Inserting(Buffering):
             InvalidInput: one of them is not acceptable; then none is inserted.
             UnknownLimit: nobody configures the rate limit of one.
         """
-        spawns = self._spawns(objs)
+        batch = self._batch(objs)
 
-        def insert(work: Work) -> list[tuple[int, bool] | None]:
-            limits.check(work.conn, self.db, self.settings, spawns)
-            made = enqueue.insert_all(work.conn, self.db, spawns, self.settings.max_size)
-            work.queues.update(
-                enqueue.queue_of(spawn)
-                for spawn, one in zip(spawns, made, strict=True)
-                if one is not None and one[1]
-            )
-            return made
+        def insert(work: Work) -> tuple[Sequence[int | None], dict[int, int]]:
+            limits.check(work.conn, self.db, self.settings, batch.rated)
+            ids, holders = enqueue.insert_batch(work.conn, self.db, batch)
+            if any(ids):
+                work.queues |= batch.queues
+            return ids, holders
 
-        made = carry_out(self, session, insert)
-        return [one and self._handle(*one) for one in made]
+        ids, holders = carry_out(self, session, insert)
+        handles = [None if id is None else self._handle(id, True) for id in ids]
+        for n, id in holders.items():
+            handles[n] = self._handle(id, False)
+        return handles
 
     def schedule_children(
         self, parent: Target, children: Iterable[FSM | Spawn], session: Caller = None
@@ -122,18 +122,16 @@ class Inserting(Buffering):
             NoTarget: the parent has ended, or is not there.
             InvalidInput: it is the instance whose step is running here.
         """
-        spawns = self._spawns(children)
+        batch = self._batch(children)
         goal = as_target(parent)
         refuse_own(self, goal, "schedule children of")
 
         def add(work: Work) -> int:
-            limits.check(work.conn, self.db, self.settings, spawns)
+            limits.check(work.conn, self.db, self.settings, batch.rated)
             row = control.adopt(work.conn, self.db, goal, me(self))
-            count = enqueue.insert_children(
-                work.conn, self.db, spawns, self.settings.max_size, row.id, row.round
-            )
+            count = enqueue.insert_children(work.conn, self.db, batch, row.id, row.round)
             control.join_round(work.conn, self.db, row, count)
-            work.queues.update(enqueue.queue_of(spawn) for spawn in spawns)
+            work.queues |= batch.queues
             return count
 
         return carry_out(self, session, add)
@@ -141,5 +139,5 @@ class Inserting(Buffering):
     def _handle(self, id: int, created: bool) -> Handle:
         return Handle(id, created, cast("Durable", self))
 
-    def _spawns(self, objs: Iterable[FSM | Spawn]) -> list[Spawn]:
-        return [stamped(one if isinstance(one, Spawn) else Spawn(one), self.probes) for one in objs]
+    def _batch(self, objs: Iterable[FSM | Spawn]) -> enqueue.Batch:
+        return enqueue.Batch.of(objs, self.probes, self.settings.max_size)

@@ -15,6 +15,7 @@ from gendurable.handle import Handle
 from gendurable.operations import Operations
 from gendurable.outcomes import KEEP, Keep
 from gendurable.queries import schedules as query
+from gendurable.queries.enqueue import whole
 from gendurable.spawn import Key, Spawn, check_name
 from gendurable.state import dump_json
 
@@ -120,7 +121,7 @@ class Scheduling(Operations):
         if spawn.rate_limit is not None:  # what only the database knows is not asked for here
             declared = {name: rate.burst or 0 for name, rate in self.settings.rate_limits.items()}
             limits.check_weight(str(spawn.rate_limit), weight, declared)
-        spec = encode_row(spawn, self.settings.max_size)
+        spec = whole(encode_row(spawn, self.settings.max_size))
         _check_headers(headers, self.settings.max_size)
         new = schedules.Declaration(name, cron, timezone, missed, overlap, spec, headers)
         if self.declarations.setdefault(name, new) != new:

@@ -10,15 +10,17 @@ from gendurable.engine import crash
 from gendurable.engine.barrier import count_barriers
 from gendurable.engine.claim import EMPTY, inboxes
 from gendurable.engine.encode import columns, document
+from gendurable.engine.enqueue import insert_rows
 from gendurable.engine.nouns import Committed, Finished
-from gendurable.engine.spawning import CHUNK, adopted, numbered
-from gendurable.queries import children, enqueue, history, leases, outcomes, signals
+from gendurable.engine.spawning import adopted
+from gendurable.queries import children, history, leases, outcomes, signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
+    from gendurable.queries.enqueue import Row
     from gendurable.queries.statement import Database
 
 
@@ -149,7 +151,7 @@ def _insert_children(
     A parent waits for the children that were inserted; without any it goes straight on.
     """
     births: dict[int, dict[str, object]] = {}
-    rows: list[str] = []
+    rows: list[Row] = []
     parents: list[int] = []
     for one in batch:
         if one.kind == "children":
@@ -157,10 +159,10 @@ def _insert_children(
             rows += adopted(one.children, one.claim.id, one.claim.round + 1)
             parents += [one.claim.id] * len(one.children)
     pending: dict[int, int] = defaultdict(int)
-    for start in range(0, len(rows), CHUNK):
-        inserted = enqueue.insert(conn, db, numbered(rows[start : start + CHUNK]))
-        for n in inserted:
-            pending[parents[start + n]] += 1
+    order = range(len(rows)) if any(one.keyed for one in batch) else None
+    for parent, id in zip(parents, insert_rows(conn, db, rows, order), strict=True):
+        if id is not None:
+            pending[parent] += 1
     for one in batch:
         count = pending.get(one.claim.id)
         if count:

@@ -175,8 +175,9 @@ def _children(finished: Finished, outcome: ScheduleChildren, max_size: int) -> N
     fields["quorum"] = outcome.quorum
     fields["round"] = finished.claim.round + 1
     children = cast("tuple[Spawn, ...]", outcome.children)  # it was made one at birth
-    finished.children = [encode_child(children[n], max_size) for n in in_key_order(children)]
-    finished.keyed = any(spawn.correlation_key is not None for spawn in children)
+    keys = [cast("str | None", spawn.correlation_key) for spawn in children]
+    finished.children = [encode_child(children[n], max_size) for n in in_key_order(keys)]
+    finished.keyed = any(key is not None for key in keys)
     finished.child_queues = frozenset(
         spawn.queue or type(spawn.obj).__machine__.queue for spawn in children
     )

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from gendurable.engine.spawning import CHUNK, adopted, encode_row, in_key_order, numbered
+from gendurable.engine.probes import stamped
+from gendurable.engine.spawning import (
+    CHUNK,
+    adopted,
+    encode_row,
+    head_of,
+    in_key_order,
+    values_of,
+    with_state,
+)
 from gendurable.errors import DuplicateInstance
 from gendurable.queries import enqueue as query
+from gendurable.spawn import Spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
+    from gendurable.engine.probes import Probe
+    from gendurable.queries.enqueue import Row
     from gendurable.queries.statement import Database
-    from gendurable.spawn import Spawn
 
 #: How often an insert tries again when the holder of its key ended before it could be named.
 TRIES = 10
@@ -33,9 +45,9 @@ def insert(conn: Connection, db: Database, spawn: Spawn, max_size: int) -> tuple
         DuplicateInstance: its correlation key is taken.
         StateError: its state cannot be stored.
     """
-    row = encode_row(spawn, max_size)
+    values = values_of(spawn, max_size)
     for _ in range(TRIES):
-        id = query.insert_one(conn, db, row)
+        id = query.insert_one(conn, db, values)
         if id is not None:
             return id, True
         key = str(spawn.correlation_key)
@@ -54,48 +66,100 @@ def insert(conn: Connection, db: Database, spawn: Spawn, max_size: int) -> tuple
     )
 
 
-def insert_all(
-    conn: Connection, db: Database, spawns: Sequence[Spawn], max_size: int
-) -> list[tuple[int, bool] | None]:
-    """Insert many; return (id, True) of each in order, None for a duplicate.
+@dataclass(slots=True)
+class Batch:
+    """New rows, encoded, and what else is to be known of a few of them."""
 
-    With ``if_exists="return"`` a duplicate gives (id of the holder, False).
+    rows: list[Row] = field(default_factory=list)
+    queues: set[str] = field(default_factory=set)
+    #: Those that have a correlation key, by their places.
+    keyed: dict[int, Spawn] = field(default_factory=dict)
+    rated: list[Spawn] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, objs: Iterable[Any], probes: Sequence[Probe], max_size: int) -> Batch:
+        """Encode objects, with options or without.
+
+        Raises:
+            InvalidInput: one is no machine.
+            StateError: the state of one cannot be stored.
+        """
+        batch = cls()
+        rows = batch.rows
+        heads: dict[type, str] = {}
+        for one in objs:
+            head = heads.get(type(one))
+            if head is not None:  # most are of a class that was met, and have no options
+                rows.append(with_state(head, one, max_size))
+                continue
+            spawn = stamped(one if isinstance(one, Spawn) else Spawn(one), probes)
+            if spawn.correlation_key is not None:
+                batch.keyed[len(rows)] = spawn
+            if spawn.rate_limit is not None:
+                batch.rated.append(spawn)
+            batch.queues.add(queue_of(spawn))
+            rows.append(encode_row(spawn, max_size))
+            if spawn.obj is one and not spawn.headers:
+                heads[type(one)] = head_of(spawn)
+        return batch
+
+    @property
+    def order(self) -> Sequence[int] | None:
+        """The order in which the rows are to be inserted; None: no row has a key."""
+        if not self.keyed:
+            return None
+        keys: list[str | None] = [None] * len(self.rows)
+        for n, spawn in self.keyed.items():
+            keys[n] = str(spawn.correlation_key)
+        return in_key_order(keys)
+
+
+def insert_batch(
+    conn: Connection, db: Database, batch: Batch
+) -> tuple[Sequence[int | None], dict[int, int]]:
+    """Insert many; return the id of each in order, None for a duplicate.
+
+    Of duplicates that are to be answered with the holder of their key, return that by place.
     """
-    answer: list[tuple[int, bool] | None] = [None] * len(spawns)
-    order = in_key_order(spawns)
-    for start in range(0, len(spawns), CHUNK):
-        places = order[start : start + CHUNK]
-        rows = [encode_row(spawns[n], max_size) for n in places]
-        for n, id in query.insert(conn, db, numbered(rows)).items():
-            answer[places[n]] = (id, True)
-    wanted = [n for n, one in enumerate(answer) if one is None and spawns[n].if_exists == "return"]
-    if wanted:
-        keys = [str(spawns[n].correlation_key) for n in wanted]
-        holders = query.holders(conn, db, keys)
-        for n, key in zip(wanted, keys, strict=True):
-            if key in holders:
-                answer[n] = (holders[key], False)
-    return answer
+    ids = insert_rows(conn, db, batch.rows, batch.order)
+    wanted = {
+        n: str(spawn.correlation_key)
+        for n, spawn in batch.keyed.items()
+        if ids[n] is None and spawn.if_exists == "return"
+    }
+    found = query.holders(conn, db, list(wanted.values())) if wanted else {}
+    return ids, {n: found[key] for n, key in wanted.items() if key in found}
 
 
 def insert_children(
-    conn: Connection,
-    db: Database,
-    spawns: Sequence[Spawn],
-    max_size: int,
-    parent_id: int,
-    parent_round: int,
+    conn: Connection, db: Database, batch: Batch, parent_id: int, parent_round: int
 ) -> int:
     """Insert children of a locked parent; return how many found their keys free."""
-    count = 0
-    order = in_key_order(spawns)
-    for start in range(0, len(spawns), CHUNK):
-        rows = [encode_row(spawns[n], max_size) for n in order[start : start + CHUNK]]
-        count += len(query.insert(conn, db, numbered(adopted(rows, parent_id, parent_round))))
-    return count
+    rows = list(adopted(batch.rows, parent_id, parent_round))
+    ids = insert_rows(conn, db, rows, batch.order)
+    return sum(id is not None for id in ids)
 
 
-def insert_encoded(conn: Connection, db: Database, rows: Sequence[str]) -> list[int]:
-    """Insert rows that are encoded already and have no keys; return their ids in order."""
-    ids = query.insert(conn, db, numbered(rows))
-    return [ids[n] for n in range(len(rows))]
+def insert_rows(
+    conn: Connection, db: Database, rows: Sequence[Row], order: Sequence[int] | None
+) -> Sequence[int | None]:
+    """Insert encoded rows; return the id of each, None where its key is taken.
+
+    *order* says in which order to insert them, as ``in_key_order`` does; None: no row has a key.
+    """
+    if order is None:
+        return insert_plain(conn, db, rows)
+    ids: list[int | None] = [None] * len(rows)
+    for start in range(0, len(rows), CHUNK):
+        places = order[start : start + CHUNK]
+        for n, id in query.insert(conn, db, [rows[n] for n in places]).items():
+            ids[places[n]] = id
+    return ids
+
+
+def insert_plain(conn: Connection, db: Database, rows: Sequence[Row]) -> list[int]:
+    """Insert encoded rows that have no correlation keys; return their ids in order."""
+    ids: list[int] = []
+    for start in range(0, len(rows), CHUNK):
+        ids += query.insert_plain(conn, db, rows[start : start + CHUNK])
+    return ids

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,14 +117,13 @@ def width(conn: Connection, db: Database, key: str) -> int:
     return 1
 
 
-def check(conn: Connection, db: Database, settings: Settings, spawns: Iterable[Spawn]) -> None:
+def check(conn: Connection, db: Database, settings: Settings, rated: Sequence[Spawn]) -> None:
     """Refuse rates that nobody configures and weights that could never be met.
 
     Raises:
         UnknownLimit: neither the binding nor the database has such a rate.
         InvalidInput: a weight is above the burst.
     """
-    rated = [spawn for spawn in spawns if spawn.rate_limit is not None]
     if not rated:
         return
     allowed = bursts(conn, db, settings)

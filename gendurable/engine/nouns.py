@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gendurable.fsm import Machine, Step
+    from gendurable.queries.enqueue import Row
     from gendurable.signals import Signals
 
 
@@ -167,7 +168,7 @@ class Finished:
     result: str | None = None  # JSON text
     consumed: Sequence[int] = ()
     presented: Sequence[int] = ()
-    children: Sequence[str] = ()  # encoded rows, without their parent
+    children: Sequence[Row] = ()  # encoded rows, without their parent
     keyed: bool = False  # a child bears a correlation key, so its insert may wait
     child_queues: frozenset[str] = frozenset()
     error: BaseException | None = None

@@ -22,6 +22,7 @@ from gendurable.state import describe
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from gendurable.queries.enqueue import Row
     from gendurable.queries.statement import Database
 
 log = logging.getLogger("gendurable")
@@ -118,7 +119,7 @@ def _fire(conn: Connection, db: Database, row: Any, word: Mapping[str, str]) -> 
     if row.overlap == "skip" and found:
         chosen = [] if _lives(conn, db, row) else found[:1]
         skipped = found[len(chosen) :]
-    ids = enqueue.insert_encoded(conn, db, [_instance(row, one, word) for one in chosen])
+    ids = enqueue.insert_plain(conn, db, [_instance(row, one, word) for one in chosen])
     due.advance(
         conn,
         db,
@@ -144,7 +145,7 @@ def trigger(conn: Connection, db: Database, name: str, word: Mapping[str, str] =
         NoTarget: there is no such schedule.
     """
     row = _locked(conn, db, name)
-    ids = enqueue.insert_encoded(conn, db, [_instance(row, row.now, word, triggered=True)])
+    ids = enqueue.insert_plain(conn, db, [_instance(row, row.now, word, triggered=True)])
     hidden = row.overlap == "skip" and _lives(conn, db, row)
     due.advance(
         conn,
@@ -224,13 +225,13 @@ def _lives(conn: Connection, db: Database, row: Any) -> bool:
     return row.last_id is not None and due.is_alive(conn, db, row.last_id)
 
 
-def _instance(row: Any, occurrence: datetime, word: Mapping[str, str], **more: Any) -> str:
+def _instance(row: Any, occurrence: datetime, word: Mapping[str, str], **more: Any) -> Row:
     """Return the encoded row of an instance, whose headers say what it was inserted for."""
     _, timezone = _timing(row)
     when = occurrence.astimezone(ZoneInfo(timezone)).isoformat()
     headers: dict[str, Any] = {**word, **json.loads(row.headers or "{}")}
     headers |= {"schedule": row.name, "occurrence": when} | more
-    return f'{{"headers":{json.dumps(headers)},{row.spec[1:]}'
+    return f'\n"headers":{json.dumps(headers)},{row.spec[1:-1]}'
 
 
 def _queue(row: Any) -> str:

@@ -2,68 +2,80 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from gendurable.errors import InvalidOutcome, StateError
+from gendurable.queries.enqueue import HEAD
 from gendurable.state import dump_json, dump_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from gendurable.queries.enqueue import Row
     from gendurable.spawn import Spawn
 
 #: Rows that one statement takes.
 CHUNK = 10_000
 
 
-def encode_row(spawn: Spawn, max_size: int) -> str:
-    """Return the JSON object of a new row, yet without its place in a batch.
+def encode_row(spawn: Spawn, max_size: int) -> Row:
+    """Return a new row as JSON: what it shares with others of its kind, and the rest.
 
     Raises:
         StateError: the object's state cannot be stored.
     """
-    machine = type(spawn.obj).__machine__
-    fields: dict[str, Any] = {
-        "fsm": machine.name,
-        "fsm_version": machine.version,
-        "step": machine.initial,
-        "queue": spawn.queue or machine.queue,
-        "priority": spawn.priority,
-        "weight": spawn.weight,
-    }
-    if spawn.delay is not None:
-        fields["delay"] = spawn.delay
-    if spawn.at is not None:
-        fields["due"] = spawn.at.isoformat()
-    if spawn.correlation_key is not None:
-        fields["correlation_key"] = spawn.correlation_key
-        fields["correlation_scope"] = spawn.correlation_scope
-    if spawn.concurrency_key is not None:
-        fields["concurrency_key"] = spawn.concurrency_key
-    if spawn.rate_limit is not None:
-        fields["rate_limit"] = spawn.rate_limit
-    headers = ""
+    head = head_of(spawn)
+    options = _options(spawn)
+    if options:
+        head += f"{to_json(options).decode()[1:-1]},"
+    row = with_state(head, spawn.obj, max_size)
     if spawn.headers:
-        headers = f',"headers":{dump_json(spawn.headers, "headers", max_size=max_size)}'
-    state = dump_state(spawn.obj, max_size=max_size)
-    return f'{to_json(fields).decode()[:-1]},"state":{state}{headers}}}'
+        row += f',"headers":{dump_json(spawn.headers, "headers", max_size=max_size)}'
+    return row
 
 
-def in_key_order(spawns: Sequence[Spawn]) -> Sequence[int]:
-    """Return the order in which to insert a batch, as places in it.
+def head_of(spawn: Spawn) -> str:
+    """Return the first line of an encoded row."""
+    return _head(*_kind(spawn))
+
+
+def with_state(head: str, obj: Any, max_size: int) -> Row:
+    """Return the encoded row of an object that has no options.
+
+    Raises:
+        StateError: the object's state cannot be stored.
+    """
+    return f'{head}"state":{dump_state(obj, max_size=max_size)}'
+
+
+def values_of(spawn: Spawn, max_size: int) -> dict[str, Any]:
+    """Return the values of a new row, state and headers as JSON.
+
+    Raises:
+        StateError: the object's state cannot be stored.
+    """
+    values = dict(zip(HEAD, _kind(spawn), strict=True)) | _options(spawn)
+    values["state"] = dump_state(spawn.obj, max_size=max_size)
+    if spawn.headers:
+        values["headers"] = dump_json(spawn.headers, "headers", max_size=max_size)
+    return values
+
+
+def in_key_order(keys: Sequence[str | None]) -> Sequence[int]:
+    """Return the order in which to insert a batch with these keys, as places in it.
 
     A statement takes its keys in the order of their bytes. A batch that needs several must do so
     as a whole, or it could hold a late key while it waits for an early one, and so could another.
     """
-    if len(spawns) <= CHUNK:
-        return range(len(spawns))
-    keys = [spawn.correlation_key for spawn in spawns]
-    return sorted(range(len(spawns)), key=lambda n: (keys[n] is None, keys[n] or ""))
+    if len(keys) <= CHUNK:
+        return range(len(keys))
+    return sorted(range(len(keys)), key=lambda n: (keys[n] is None, keys[n] or ""))
 
 
-def encode_child(spawn: Spawn, max_size: int) -> str:
+def encode_child(spawn: Spawn, max_size: int) -> Row:
     """Encode a child that a step schedules: what is wrong with it is an error of that step."""
     try:
         return encode_row(spawn, max_size)
@@ -71,11 +83,36 @@ def encode_child(spawn: Spawn, max_size: int) -> str:
         raise InvalidOutcome(f"a child cannot be stored: {error}") from error
 
 
-def numbered(rows: Iterable[str]) -> Iterator[str]:
-    """Give each encoded row its place in the batch."""
-    return (f'{{"n":{n},{row[1:]}' for n, row in enumerate(rows))
-
-
-def adopted(rows: Iterable[str], parent_id: int, parent_round: int) -> Iterator[str]:
+def adopted(rows: Iterable[Row], parent_id: int, parent_round: int) -> Iterator[Row]:
     """Give each encoded row its parent, and the round of the parent that it belongs to."""
-    return (f'{{"parent_id":{parent_id},"parent_round":{parent_round},{row[1:]}' for row in rows)
+    parent = f'\n"parent_id":{parent_id},"parent_round":{parent_round},'
+    return (row.replace("\n", parent, 1) for row in rows)
+
+
+def _kind(spawn: Spawn) -> tuple[str, int, str, str, int, int]:
+    """Return the values of ``HEAD``."""
+    machine = type(spawn.obj).__machine__
+    queue = spawn.queue or machine.queue
+    return machine.name, machine.version, machine.initial, queue, spawn.priority, spawn.weight
+
+
+@lru_cache(maxsize=1_000)
+def _head(*kind: object) -> str:
+    return to_json(dict(zip(HEAD, kind, strict=True))).decode()[1:-1] + "\n"
+
+
+def _options(spawn: Spawn) -> dict[str, Any]:
+    """Return what few rows have."""
+    options: dict[str, Any] = {}
+    if spawn.delay is not None:
+        options["delay"] = spawn.delay
+    if spawn.at is not None:
+        options["due"] = spawn.at.isoformat()
+    if spawn.correlation_key is not None:
+        options["correlation_key"] = spawn.correlation_key
+        options["correlation_scope"] = spawn.correlation_scope
+    if spawn.concurrency_key is not None:
+        options["concurrency_key"] = spawn.concurrency_key
+    if spawn.rate_limit is not None:
+        options["rate_limit"] = spawn.rate_limit
+    return options

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from gendurable.engine.faults import is_refusal
-from gendurable.engine.spawning import numbered
 from gendurable.queries import enqueue
+from gendurable.queries.enqueue import Row
 from gendurable.queries.statement import Database
 from gendurable.runtime.loop import Daemon
 
@@ -31,7 +31,7 @@ BATCH = 1_000
 class Entry(NamedTuple):
     """An encoded row, and the queue that has news by it."""
 
-    row: str
+    row: Row
     queue: str
 
 
@@ -104,7 +104,7 @@ class Buffer:
         """Insert *group*; what the database refuses is told, and harms only itself."""
         try:
             with self._engine.begin() as conn:
-                enqueue.insert(conn, self._db, numbered(entry.row for entry in group))
+                enqueue.insert(conn, self._db, [entry.row for entry in group])
         except DBAPIError as error:
             if not is_refusal(error):
                 raise

@@ -343,8 +343,8 @@ def test_a_batch_is_not_planned_again_and_again(crowded):
     """
     driver = crowded.connection.driver_connection
     assert driver is not None
-    values = {"in_queue": "default", "up_to": 400, "worker": "w", "ttl": 30.0, "ids": "{}"}
-    values["batch"] = "[]"
+    values = {"in_queue": "default", "up_to": 400, "worker": "w", "ttl": 30.0}
+    values |= {"ids": f"{{{','.join(map(str, range(1, 401)))}}}", "batch": "[]"}
     with driver.cursor() as cursor, driver.transaction(force_rollback=True):
         cursor.execute("RESET plan_cache_mode")
         for name in ("claim.claim_batch", "outcomes.write", "claim.claim"):

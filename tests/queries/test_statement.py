@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import gendurable as gd
 from gendurable.engine.faults import is_disconnect, sqlstate
-from gendurable.engine.spawning import encode_row
+from gendurable.engine.spawning import values_of
 from gendurable.queries import enqueue
 from gendurable.queries.statement import Database, Statement
 
@@ -89,9 +89,9 @@ class TestTuples:
 
     def test_a_connection_that_has_not_begun_begins(self, durable, db, engine):
         """Its owner commits it, as he does after any other statement."""
-        row = encode_row(gd.Spawn(Plain()), 1_000)
+        values = values_of(gd.Spawn(Plain()), 1_000)
         with engine.connect() as conn:
-            id = enqueue.insert_one(conn, db, row)
+            id = enqueue.insert_one(conn, db, values)
             assert conn.in_transaction()
             conn.commit()
 
