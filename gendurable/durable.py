@@ -94,6 +94,8 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
         settings: Settings,
         catalogue: Catalogue,
     ) -> None:
+        #: As the application gave it.
+        self.given: Engine = engine
         #: The engine's own transactions are READ COMMITTED, whatever the application's are.
         self.engine: Engine = engine.execution_options(isolation_level="READ COMMITTED")
         #: For what is one statement, and so a transaction by itself.

@@ -31,6 +31,7 @@ class Operations:
     """The part of a binding that works on instances which exist."""
 
     engine: Engine
+    given: Engine
     single: Engine
     db: Database
     notifier: Notifier

@@ -12,7 +12,6 @@ from gendurable.engine.spawning import (
     encode_row,
     head_of,
     in_key_order,
-    values_of,
     with_state,
 )
 from gendurable.errors import DuplicateInstance
@@ -20,7 +19,7 @@ from gendurable.queries import enqueue as query
 from gendurable.spawn import Spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -38,14 +37,14 @@ def queue_of(spawn: Spawn) -> str:
     return queue
 
 
-def insert(conn: Connection, db: Database, spawn: Spawn, max_size: int) -> tuple[int, bool]:
+def insert(
+    conn: Connection, db: Database, spawn: Spawn, values: Mapping[str, Any]
+) -> tuple[int, bool]:
     """Insert one instance; return its id, or with ``if_exists="return"`` its key's holder's.
 
     Raises:
         DuplicateInstance: its correlation key is taken.
-        StateError: its state cannot be stored.
     """
-    values = values_of(spawn, max_size)
     for _ in range(TRIES):
         id = query.insert_one(conn, db, values)
         if id is not None:

@@ -206,8 +206,13 @@ def insert_plain(conn: Connection, db: Database, rows: Sequence[Row]) -> list[in
 
 def insert_one(conn: Connection, db: Database, values: Mapping[str, Any]) -> int | None:
     """Insert a row; return its id, None if its key is taken."""
-    found = db.tuples(conn, INSERT_ONE, {name: values.get(key) for key, name in _NAMES})
+    found = db.tuples(conn, INSERT_ONE, parameters_of(values))
     return found[0][0] if found else None
+
+
+def parameters_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of ``INSERT_ONE`` for the *values* of a row."""
+    return {name: values.get(key) for key, name in _NAMES}
 
 
 def holders(conn: Connection, db: Database, keys: list[str]) -> dict[str, int]:

@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Interval, func, literal_column
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    FromClause,
+    Interval,
+    PoolProxiedConnection,
+    func,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import JSON, psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ColumnElement
@@ -78,7 +87,7 @@ class Database:
         What SQLAlchemy makes of each statement and row (a context, a result with its columns,
         ``Row`` objects) costs as much as the driver. Who listens to it, misses nothing.
         """
-        if not conn.in_transaction() or _is_watched(conn):
+        if not conn.in_transaction() or _is_watched(conn) or is_watched(conn.engine):
             return [tuple(row) for row in self.rows(conn, statement, parameters)]
         text = self._text(statement)
         cursor = conn.connection.cursor()
@@ -86,7 +95,35 @@ class Database:
             cursor.execute(text, parameters)
             return cursor.fetchall()
         except conn.dialect.loaded_dbapi.Error as error:
-            raise _translated(conn, text, parameters, cursor, error) from error
+            gone = conn.dialect.is_disconnect(error, conn.connection, cursor)
+            if gone:
+                conn.invalidate(error)
+            raise _translated(conn.dialect, text, parameters, error, gone) from error
+        finally:
+            cursor.close()
+
+    def alone(
+        self,
+        dialect: Dialect,
+        pooled: PoolProxiedConnection,
+        statement: Statement,
+        parameters: Mapping[str, Any],
+    ) -> Sequence[tuple[Any, ...]] | None:
+        """Run *statement* as ``tuples`` does, as a transaction of its own; None: it is refused.
+
+        Raises:
+            DBAPIError: the connection is lost, and nobody knows whether it took effect.
+        """
+        text = self._text(statement)
+        cursor = pooled.cursor()
+        try:
+            cursor.execute(text, parameters)
+            return cursor.fetchall()
+        except dialect.loaded_dbapi.Error as error:
+            if not dialect.is_disconnect(error, pooled, cursor):
+                return None
+            pooled.invalidate(error)
+            raise _translated(dialect, text, parameters, error, True) from error
         finally:
             cursor.close()
 
@@ -101,35 +138,31 @@ class Database:
         return text
 
 
-def _is_watched(conn: Connection) -> bool:
-    """Whether anybody wants to see the statements of this connection, or their errors."""
-    dialect: Any = conn.dialect.dispatch
-    if conn.engine.echo or dialect.do_execute or dialect.handle_error:
+def is_watched(engine: Engine) -> bool:
+    """Whether anybody wants to see the statements of this engine, or their errors."""
+    dialect: Any = engine.dialect.dispatch
+    if engine.echo or dialect.do_execute or dialect.handle_error:
         return True
+    shared: Any = engine.dispatch
+    return bool(shared.before_cursor_execute or shared.after_cursor_execute)
+
+
+def _is_watched(conn: Connection) -> bool:
     own: Any = conn.dispatch
-    shared: Any = conn.engine.dispatch
-    return bool(
-        own.before_cursor_execute
-        or own.after_cursor_execute
-        or shared.before_cursor_execute
-        or shared.after_cursor_execute
-    )
+    return bool(own.before_cursor_execute or own.after_cursor_execute)
 
 
 def _translated(
-    conn: Connection, text: str, parameters: Any, cursor: Any, error: Exception
+    dialect: Dialect, text: str, parameters: Any, error: Exception, gone: bool
 ) -> BaseException:
-    """Return an error of the driver as SQLAlchemy would raise it; what is broken is let go of."""
-    gone = conn.dialect.is_disconnect(error, conn.connection, cursor)  # type: ignore[arg-type]
-    if gone:
-        conn.invalidate(error)
+    """Return an error of the driver as SQLAlchemy would raise it."""
     return DBAPIError.instance(
         text,
         parameters,
         error,
-        conn.dialect.loaded_dbapi.Error,
+        dialect.loaded_dbapi.Error,
         connection_invalidated=gone,
-        dialect=conn.dialect,
+        dialect=dialect,
     )
 
 

@@ -51,13 +51,16 @@ class Announcer:
         self._ending: deque[tuple[RootTransaction, set[News]]] = deque()
         self._patience = SOON
         self._next = 0.0
+        #: The thread looks for news by itself soon: to wake it for each would cost more than they.
+        self._pacing = False
         self.daemon = Daemon(f"gendurable-{name}-announce", self.tick)
 
     def say(self, queues: set[str]) -> None:
         """Tell other processes of committed work in *queues*."""
         if self._channel is not None:
             self._news.append(queues)
-            self.daemon.wake()
+            if not self._pacing:
+                self.daemon.wake()
 
     def say_after(self, transaction: RootTransaction, news: set[News]) -> None:
         """Tell everybody of *news*, and see to it, once the commit of *transaction* is over."""
@@ -67,7 +70,9 @@ class Announcer:
     def tick(self) -> float | None:
         """Tell what was committed since the last turn."""
         wait = self._see_off()
+        self._pacing = False
         if self._news and (early := self._next - monotonic()) > 0:
+            self._pacing = True
             return early if wait is None else min(early, wait)
         news: set[str] = set()
         with suppress(IndexError):

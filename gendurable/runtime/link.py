@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
+
+from gendurable.queries.statement import Statement, is_watched
+
+if TYPE_CHECKING:
+    from gendurable.queries.statement import Database
 
 _TRANSACTION, _STATEMENT = "READ COMMITTED", "AUTOCOMMIT"
 #: Where a pooled connection keeps what its server's default level is: it is asked for once.
-_LEVEL = "gendurable_default_level"
+_LEVEL, _DEFAULT = "gendurable_default_level", "read committed"
+_SHOW_LEVEL = Statement("link.level", text("SHOW default_transaction_isolation"))
+_IDLE = 0
 
 
 def may_stand_alone(conn: Connection) -> bool:
@@ -22,10 +30,51 @@ def may_stand_alone(conn: Connection) -> bool:
         return False
     level = conn.info.get(_LEVEL)
     if level is None:
-        level = conn.exec_driver_sql("SHOW default_transaction_isolation").scalar()
+        level = conn.execute(_SHOW_LEVEL.element).scalar()
         conn.commit()
         conn.info[_LEVEL] = level
-    return bool(level == "read committed")
+    return bool(level == _DEFAULT)
+
+
+def run_single(
+    engine: Engine, db: Database, statement: Statement, parameters: Mapping[str, Any]
+) -> Sequence[tuple[Any, ...]] | None:
+    """Run what is one statement, and so its own transaction, straight on the driver.
+
+    A connection of SQLAlchemy's, with its transaction and its level, costs as much as the rest of
+    an insert. Returns None, with nothing done, where that would make a difference: somebody listens
+    to the engine, its transactions begin otherwise, or the server refuses the statement, which
+    whoever then goes the usual way is told.
+
+    Raises:
+        DBAPIError: the connection is lost, and nobody knows whether the statement took effect.
+    """
+    if is_watched(engine) or _is_told_of_transactions(engine):
+        return None
+    pooled = engine.raw_connection()
+    driver: Any = pooled.driver_connection
+    try:
+        if driver.pgconn.transaction_status != _IDLE:
+            return None
+        before = driver.autocommit
+        driver.autocommit = True
+        try:
+            if _LEVEL not in pooled.info:
+                rows = db.alone(engine.dialect, pooled, _SHOW_LEVEL, {})
+                pooled.info[_LEVEL] = rows and rows[0][0]
+            if pooled.info[_LEVEL] != _DEFAULT:
+                return None
+            return db.alone(engine.dialect, pooled, statement, parameters)
+        finally:
+            with suppress(Exception):  # it is broken, and goes
+                driver.autocommit = before
+    finally:
+        pooled.close()
+
+
+def _is_told_of_transactions(engine: Engine) -> bool:
+    told: Any = engine.dispatch
+    return bool(told.begin or told.commit or told.engine_connect)
 
 
 @contextmanager

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 
-from gendurable.runtime.link import Link
+from gendurable.queries.statement import Database, Statement
+from gendurable.runtime.link import Link, run_single
 
 LEVEL = text("SELECT current_setting('transaction_isolation')")
 XACT = text("SELECT pg_current_xact_id()::text")
+ONE = Statement("test.one", text("SELECT 1, 'a'"))
+ZERO = Statement("test.zero", text("SELECT 1 / 0"))
+PAUSE = Statement("test.pause", text("INSERT INTO gendurable.pauses (queue) VALUES ('q')"))
+DIE = Statement("test.die", text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
 @pytest.fixture
@@ -61,3 +67,59 @@ class TestLink:
 
         with link.begin(single=True) as conn:
             assert conn.scalar(XACT) != conn.scalar(XACT)
+
+
+class TestSingle:
+    def test_commits_and_gives_back_a_connection_that_transacts(self, engine):
+        """It has taken effect when it returns, and whoever gets the connection finds no trace."""
+        returning = Statement("test.pause", text(f"{PAUSE.element} RETURNING queue"))
+        assert run_single(engine, Database(), returning, {}) == [("q",)]
+
+        with engine.begin() as conn:
+            assert conn.scalar(text("SELECT count(*) FROM gendurable.pauses")) == 1
+            assert conn.scalar(XACT) == conn.scalar(XACT)
+
+    @pytest.mark.parametrize("default", ["serializable", "repeatable\\ read"])
+    def test_is_for_others_to_do_at_another_level(self, url, default):
+        """Where the server's transactions are of another level, there has to be one."""
+        engine = create_engine(
+            url, connect_args={"options": f"-c default_transaction_isolation={default}"}
+        )
+        assert [run_single(engine, Database(), ONE, {}) for _ in range(2)] == [None, None]
+        engine.dispose()
+
+    @pytest.mark.parametrize("name", ["begin", "commit", "engine_connect", "before_cursor_execute"])
+    def test_is_for_others_to_do_where_somebody_listens(self, engine, name):
+        """Who sets a tenant at each begin, or counts statements, is not passed by."""
+
+        def heard(*arguments: object) -> None:
+            pass
+
+        event.listen(engine, name, heard)
+        try:
+            assert run_single(engine, Database(), ONE, {}) is None
+        finally:
+            event.remove(engine, name, heard)
+        assert run_single(engine, Database(), ONE, {}) == [(1, "a")]
+
+    def test_is_for_others_to_do_in_a_transaction_of_the_pools(self, engine):
+        """Whose connections come from the pool within one has to commit it."""
+
+        @event.listens_for(engine, "checkout")
+        def begin(connection, record, proxy) -> None:
+            connection.execute("SET application_name = 'mine'")
+
+        assert run_single(engine, Database(), PAUSE, {}) is None
+
+    def test_what_is_refused_is_not_done(self, engine):
+        """Nor is the connection any worse for it."""
+        assert run_single(engine, Database(), ZERO, {}) is None
+        assert run_single(engine, Database(), ONE, {}) == [(1, "a")]
+
+    def test_a_lost_connection_is_told_of(self, engine):
+        """Nobody knows what became of the statement, and the pool's next connection is new."""
+        with pytest.raises(DBAPIError) as caught:
+            run_single(engine, Database(), DIE, {})
+        assert caught.value.connection_invalidated
+
+        assert run_single(engine, Database(), ONE, {}) == [(1, "a")]

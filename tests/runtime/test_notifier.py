@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from queue import Empty, SimpleQueue
+from time import monotonic
 
 import pytest
 import transaction
@@ -88,6 +89,24 @@ class TestAnnounce:
 
         assert abroad.get(timeout=5) == {"first"}
         assert abroad.get(timeout=5) == {"a", "q0", "q1"}
+
+    def test_what_comes_during_the_pause_is_told_after_it(self, notifier, abroad):
+        """Between two NOTIFYs the thread sleeps, and looks by itself for what has come since."""
+        announcer = notifier._background()
+        woken = []
+        wake = announcer.daemon.wake
+        announcer.daemon.wake = lambda: (woken.append(None), wake())
+        notifier.announce({"first"})
+        assert abroad.get(timeout=5) == {"first"}
+        announcer._next = monotonic() + 0.3
+
+        notifier.announce({"second"})
+        while not announcer._pacing:
+            pass
+        notifier.announce({"third"})
+
+        assert len(woken) == 2
+        assert abroad.get(timeout=5) == {"second", "third"}
 
     def test_ones_own_words_are_not_heard_again(self, engine, notifier, news):
         """A process that listens does not hear itself: it was told directly."""
