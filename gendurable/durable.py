@@ -189,7 +189,7 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
     def open_session(self) -> Session:
         """Open the session of a sync step."""
         factory = self.settings.session_factory
-        return cast(Session, factory()) if factory is not None else StepSession(self.engine)
+        return cast(Session, factory()) if factory is not None else StepSession(self.given)
 
     def open_async_session(self) -> AsyncSession:
         """Open the session of an async step."""

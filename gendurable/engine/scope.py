@@ -152,7 +152,7 @@ class Scope:
         """At every begin, since a rollback of the author's undoes what the first one set."""
         self._conn = conn
         driver: Any = conn.connection.driver_connection
-        if driver.autocommit:
+        if driver.autocommit and not isinstance(session, StepSession):
             raise RuntimeError(
                 "session_factory makes sessions in AUTOCOMMIT mode, which would commit without the"
                 " outcome of the step: give it an engine with another isolation level"
@@ -207,7 +207,8 @@ def _refuse(session: StepSession) -> None:
 def _begin(driver: Any, statements: str) -> bool:
     """Begin a transaction with what it has to begin with, in one round trip; say if that worked.
 
-    The driver would send its own BEGIN with the first statement, and finds that it need not.
+    The driver would send its own BEGIN with the first statement, and finds that it need not. Where
+    the engine is in AUTOCOMMIT mode it would send none, and commits and rolls back this one.
     """
     if driver.info.transaction_status != IDLE:
         return False

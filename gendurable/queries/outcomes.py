@@ -7,15 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
-    Boolean,
-    ColumnElement,
     Connection,
-    Double,
-    Integer,
-    SmallInteger,
     Text,
+    Update,
     and_,
     bindparam,
     case,
@@ -29,19 +24,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from gendurable.lifecycle import Status
+from gendurable.queries.fields import FIELDS, columns_of, mail_of, opened
 from gendurable.queries.parts import (
-    DISOWNED,
-    EXECUTING,
     IDS,
-    NOW,
-    WORKER,
     among,
     instances,
-    is_open,
     owned,
     signals,
 )
-from gendurable.queries.statement import Database, Statement, array, document, records, seconds
+from gendurable.queries.statement import Database, Statement, array, document, records
 
 _lock = (
     select(
@@ -77,93 +68,8 @@ LOCK_WAITING = Statement("outcomes.lock_waiting", _lock.with_for_update(key_shar
 #: Why     tells a stale outcome from one that has to wait
 LOOK = Statement("outcomes.look", _lock)
 
-_FIELDS: dict[str, Any] = {
-    "id": BigInteger,
-    "claim_seq": BigInteger,
-    "fsm_version": Integer,
-    "status": Text,
-    "step": Text,
-    "state": JSONB,
-    "result": JSONB,
-    "last_error": Text,
-    "attempt": Integer,
-    "visit": BigInteger,
-    "crashes": Integer,
-    "queue": Text,
-    "priority": SmallInteger,
-    "delay": Double,
-    "awaits": ARRAY(Text),
-    "timeout": Double,
-    "timed_out": Boolean,
-    "concurrency_key": Text,
-    "rate_limit": Text,
-    "weight": Integer,
-    "round": Integer,
-    "quorum": Integer,
-    "pending": Integer,
-    "ended_from": Text,
-    "ahead": Text,
-}
-# Cast here and not in the document: the name of a type there would not follow the schema.
-_status = instances.c.status.type
-
-
-def _columns(row: Any) -> dict[str, Any]:
-    """What an outcome sets, from the fields of *row*; the shorter it is, the cheaper is a batch."""
-    # The next step runs in this worker at once, under a new claim, if it may run ahead in the queue
-    # that *ahead* names, and nobody has paused it or moved it to another meanwhile.
-    ahead = and_(row.open, row.ahead == instances.c.queue, instances.c.paused_at.is_(None))
-    return DISOWNED | {
-        "fsm_version": func.coalesce(row.fsm_version, instances.c.fsm_version),
-        "status": case((ahead, EXECUTING), else_=row.status.cast(_status)),
-        "locked_by": case((ahead, WORKER)),
-        "lease_expires_at": case((ahead, NOW + seconds(bindparam("ttl", type_=Double)))),
-        "claim_seq": instances.c.claim_seq
-        + case((ahead, literal_column("1")), else_=literal_column("0")),
-        "step": func.coalesce(row.step, instances.c.step),
-        "state": row.state,
-        "result": row.result,
-        "last_error": row.last_error,
-        "attempt": func.coalesce(row.attempt, instances.c.attempt),
-        "visit": func.coalesce(row.visit, instances.c.visit),
-        "crashes": func.coalesce(row.crashes, literal_column("0")),
-        "queue": func.coalesce(row.queue, instances.c.queue),
-        "priority": func.coalesce(row.priority, instances.c.priority),
-        "eligible_at": NOW + seconds(func.coalesce(row.delay, literal_column("0"))),
-        "awaits": row.awaits,
-        "deadline": NOW + seconds(row.timeout),
-        "timed_out": func.coalesce(row.timed_out, literal_column("false")),
-        "concurrency_key": row.concurrency_key,
-        "blocked": null(),
-        "rate_limit": row.rate_limit,
-        "weight": func.coalesce(row.weight, literal_column("1")),
-        "round": func.coalesce(row.round, instances.c.round),
-        "quorum": row.quorum,
-        "children_pending": func.coalesce(row.pending, literal_column("0")),
-        "children_done": literal_column("0"),
-        "ended_from": row.ended_from.cast(_status),
-    }
-
-
-def _open(ahead: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether the queue that a step may run ahead in is not held: asked once for four columns."""
-    return and_(ahead.isnot(None), is_open(ahead)).label("open")
-
-
-def _mail(row: Any) -> ColumnElement[bool]:
-    """Whether anything lies in the inbox of a row that was claimed by its write; else null."""
-    # With a LIMIT, or the planner might hash all signals there are.
-    letter = (
-        select(signals.c.id)
-        .where(signals.c.target_id == row.id, signals.c.consumed_at.is_(None))
-        .limit(literal_column("1"))
-        .scalar_subquery()
-    )
-    return case((row.status == EXECUTING, letter.isnot(None))).label("mail")
-
-
-_document = document("document", "batch", **_FIELDS)
-_batch = select(*_document.c, _open(_document.c.ahead)).cte("batch").prefix_with("MATERIALIZED")
+_document = document("document", "batch", **FIELDS)
+_batch = select(*_document.c, opened(_document.c.ahead)).cte("batch").prefix_with("MATERIALIZED")
 _ours = and_(instances.c.id == _batch.c.id, owned(_batch.c.claim_seq))
 _locked = (
     select(instances.c.id)
@@ -176,7 +82,7 @@ _locked = (
 _written = (
     update(instances)
     .where(among(select(_locked.c.id)), instances.c.id == _batch.c.id)
-    .values(_columns(_batch.c))
+    .values(columns_of(_batch.c))
     .returning(instances.c.id, instances.c.status, instances.c.queue)
     .cte("written")
 )
@@ -203,18 +109,33 @@ WRITE = Statement(
         case(
             (_written.c.status == literal_column("'runnable'"), _written.c.queue), else_=null()
         ).label("queue"),
-        _mail(_written.c),
+        mail_of(_written.c),
     ).add_cte(_emptied),
 )
 
-_values = {
-    name: bindparam(f"new_{name}", type_=Text).cast(JSONB)
-    if kind is JSONB
-    else bindparam(f"new_{name}", type_=kind).cast(kind)
-    for name, kind in _FIELDS.items()
-}
-_asked = select(_open(_values["ahead"])).cte("asked").prefix_with("MATERIALIZED")
-_given = SimpleNamespace(**_values, open=_asked.c.open)
+#: What most outcomes say.
+_USUAL = frozenset(
+    ("id", "claim_seq", "status", "step", "state", "result", "attempt", "visit", "ahead")
+)
+
+
+def _write_one(said: Iterable[str]) -> Update:
+    """Write one outcome that says no more than *said*."""
+    values: dict[str, Any] = {name: null().cast(kind) for name, kind in FIELDS.items()}
+    for name in said:
+        kind = FIELDS[name]
+        given = bindparam(f"new_{name}", type_=Text if kind is JSONB else kind)
+        values[name] = given.cast(kind)
+    asked = select(opened(values["ahead"])).cte("asked").prefix_with("MATERIALIZED")
+    row = SimpleNamespace(**values, open=asked.c.open)
+    return (
+        update(instances)
+        .where(instances.c.id == row.id, owned(row.claim_seq))
+        .values(columns_of(row))
+        .returning(instances.c.status, instances.c.queue, mail_of(instances.c))
+    )
+
+
 #: Write one outcome.
 #:
 #: Index   instances_pkey
@@ -223,13 +144,15 @@ _given = SimpleNamespace(**_values, open=_asked.c.open)
 #:         signal whose sender this has waited for is not in the inbox that is told of, as if it had
 #:         come during the step that runs ahead
 #: Why     for a commit in the session of a step: plain parameters cost a quarter of a document
-WRITE_ONE = Statement(
-    "outcomes.write_one",
-    update(instances)
-    .where(instances.c.id == _given.id, owned(_given.claim_seq))
-    .values(_columns(_given))
-    .returning(instances.c.status, instances.c.queue, _mail(instances.c)),
-)
+WRITE_ONE = Statement("outcomes.write_one", _write_one(FIELDS))
+
+#: Write one outcome that says what most say.
+#:
+#: Index   instances_pkey
+#: Locks   as above
+#: Race    as above
+#: Why     for each step that writes rows, each parameter is work here and there
+WRITE_USUAL = Statement("outcomes.write_usual", _write_one(sorted(_USUAL)))
 
 #: Empty the inbox of an instance that is done.
 #:
@@ -276,9 +199,10 @@ def write_one(
     conn: Connection, db: Database, worker: str, fields: Mapping[str, Any], ttl: float
 ) -> Sequence[tuple[Any, ...]]:
     """Write one outcome and empty its inbox if it is done; return what ``write`` does."""
+    usual = fields.keys() <= _USUAL
     parameters = {"worker": worker, "ttl": ttl}
-    parameters |= {f"new_{name}": fields.get(name) for name in _FIELDS}
-    rows = db.tuples(conn, WRITE_ONE, parameters)
+    parameters |= {f"new_{name}": fields.get(name) for name in (_USUAL if usual else FIELDS)}
+    rows = db.tuples(conn, WRITE_USUAL if usual else WRITE_ONE, parameters)
     if not rows:
         return ()
     ((status, queue, mail),) = rows

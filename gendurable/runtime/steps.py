@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gendurable")
 
-#: Steps that last less, in seconds and on average, are claimed ahead.
-FAST = 0.005
 #: How many rows of a queue are claimed ahead at most: no more than start within so many seconds.
 AHEAD, HORIZON = 800, 0.05
-#: The average is one of so many steps, and nothing is claimed ahead before there were that many.
+#: How long a row keeps its slot is the average of so many, and nothing is claimed ahead before
+#: there were that many.
 MEMORY = 16
 
 
@@ -132,7 +131,7 @@ class Pool:
     @property
     def ahead(self) -> int:
         """How many rows to claim beyond the free slots."""
-        if self._seen < MEMORY or self._pace > FAST:
+        if self._seen < MEMORY:
             return 0
         if self.crowded and not self.slots.free:
             return 0
@@ -202,12 +201,15 @@ class Pool:
         place = Place(self, slot)
         while (run := inbox.get()) is not None:
             self.slots.dispatch()
+            began = monotonic()
             while run is not None and not run.is_async:
-                began = monotonic()
                 if not self._steps.take(run, place):
                     return
-                self._measure(monotonic() - began)
                 run = self.next(slot)
+                if run is None or not run.claim.ahead:  # else the row goes on
+                    now = monotonic()
+                    self._measure(now - began)
+                    began = now
             if run is not None:
                 self.slots.begin(slot, run)
 
