@@ -40,27 +40,53 @@ def commit(
     of a lease in seconds, rows whose next step may run ahead are claimed by the same write.
     """
     answer = Committed()
+    if all(map(is_one_statement, batch)):
+        _commit_plain(conn, db, worker, batch, answer, wait=wait, ttl=ttl)
+        return answer
     simple = all(map(_needs_no_lock, batch))
     owned = batch if simple else _guard(conn, db, worker, batch, answer, wait)
     plain = [one for one in owned if one.fields]
     if plain:
-        late = _insert_children(conn, db, plain)
-        if ttl is not None:
-            late |= {one.claim.id: {"ahead": one.claim.queue} for one in plain if one.ahead}
+        late = _insert_children(conn, db, plain) | _ahead(plain, ttl)
         written = _write(conn, db, worker, plain, late, wait and len(batch) == 1, ttl or 0.0)
         if simple and len(written) < len(plain):
             plain = owned = _part(conn, db, worker, plain, {row[0] for row in written}, answer)
-        answer.woken.update(queue for _, queue, _ in written if queue is not None)
         _settle(conn, db, plain, answer)
-        ahead = {id: mail for id, _, mail in written if mail is not None}
-        if ahead:
-            _go_on(conn, db, [one for one in plain if one.claim.id in ahead], ahead, answer)
+        _go_on(conn, db, plain, written, answer)
     if len(plain) < len(owned):
         _return(conn, db, worker, [one for one in owned if not one.fields], answer)
     _record(conn, db, worker, owned)
     answer.done = list(owned)
     answer.ids = [one.claim.id for one in owned]
     return answer
+
+
+def _commit_plain(
+    conn: Connection,
+    db: Database,
+    worker: str,
+    batch: Sequence[Finished],
+    answer: Committed,
+    *,
+    wait: bool,
+    ttl: float | None,
+) -> None:
+    """Write outcomes on which nothing else hangs, which are most: one statement, and no more."""
+    written = _write(
+        conn, db, worker, batch, _ahead(batch, ttl), wait and len(batch) == 1, ttl or 0.0
+    )
+    if len(written) < len(batch):
+        batch = _part(conn, db, worker, batch, {row[0] for row in written}, answer)
+    _go_on(conn, db, batch, written, answer)
+    answer.done = list(batch)
+    answer.ids = [one.claim.id for one in batch]
+
+
+def _ahead(batch: Sequence[Finished], ttl: float | None) -> dict[int, dict[str, object]]:
+    """Say in which queues the next steps may run ahead, if there is a lease for them."""
+    if ttl is None:
+        return {}
+    return {one.claim.id: {"ahead": one.claim.queue} for one in batch if one.ahead}
 
 
 def _write(
@@ -110,7 +136,13 @@ def _needs_no_lock(one: Finished) -> bool:
 
 def is_one_statement(one: Finished) -> bool:
     """Whether the write is all that this outcome needs: nothing else hangs on its transaction."""
-    return _needs_no_lock(one) and one.kind != "await" and not one.consumed and one.entry is None
+    return bool(
+        one.fields
+        and one.kind not in ("children", "await")
+        and not one.consumed
+        and one.entry is None
+        and (one.claim.parent_id is None or not one.ends)
+    )
 
 
 def _guard(
@@ -202,15 +234,21 @@ def _go_on(
     conn: Connection,
     db: Database,
     batch: Sequence[Finished],
-    letters: Mapping[int, bool],
+    written: Sequence[tuple[Any, ...]],
     answer: Committed,
 ) -> None:
-    """Make the claims of the steps that run ahead, with the inboxes of those that have mail."""
+    """Tell the queues of what is runnable, and make the claims of the steps that run ahead."""
+    answer.woken.update([queue for _, queue, _ in written if queue is not None])
+    letters = {id: mail for id, _, mail in written if mail is not None}
+    if not letters:
+        return
     ids = [id for id, mail in letters.items() if mail]
     mail = inboxes(conn, db, ids) if ids else {}
     for one in batch:
-        signals = mail.get(one.claim.id, EMPTY)
-        answer.ahead.append(one.claim.advanced(one.fields["step"], one.state, signals))
+        claim = one.claim
+        if claim.id in letters:
+            signals = mail.get(claim.id, EMPTY)
+            answer.ahead.append(claim.advanced(one.fields["step"], one.state, signals))
 
 
 def _return(

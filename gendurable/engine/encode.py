@@ -225,19 +225,22 @@ _ENCODERS: dict[type, Any] = {
 
 def columns(finished: Finished, **late: Any) -> dict[str, Any]:
     """Return what the commit of one outcome takes; *late* columns are known only there."""
-    return {**_fields(finished, late), "state": finished.state, "result": finished.result}
+    claim = finished.claim
+    fields = {"id": claim.id, "claim_seq": claim.claim_seq, **_fields(finished, late)}
+    return {**fields, "state": finished.state, "result": finished.result}
 
 
 def document(finished: Finished, **late: Any) -> str:
     """Return the same as the JSON object that the commit of a batch takes."""
-    fields = _fields(finished, late)
+    claim = finished.claim
+    fields = to_json(_fields(finished, late)).decode()[1:-1]
     result = f',"result":{finished.result}' if finished.result is not None else ""
-    return f'{to_json(fields).decode()[:-1]},"state":{finished.state}{result}}}'
+    guard = f'"id":{claim.id},"claim_seq":{claim.claim_seq}'
+    return f'{{{guard},{fields},"state":{finished.state}{result}}}'
 
 
 def _fields(finished: Finished, late: dict[str, Any]) -> dict[str, Any]:
-    claim = finished.claim
-    fields = {"id": claim.id, "claim_seq": claim.claim_seq, **finished.fields, **late}
-    if claim.adopted:
-        fields["fsm_version"] = claim.fsm_version
+    fields = {**finished.fields, **late} if late else finished.fields
+    if finished.claim.adopted:
+        return {**fields, "fsm_version": finished.claim.fsm_version}
     return fields
