@@ -8,9 +8,9 @@ from benchmarks.scenario import Scenario
 from benchmarks.soak import soak
 
 SCENARIOS = (
-    Scenario("floor", "floor: rows claimed and completed", floor.batches, 50_000, 2_000),
-    Scenario("jobs", "jobs", throughput.jobs, 50_000, 2_000, floor="floor"),
-    Scenario("jobs-2", "jobs, two processes", throughput.jobs_two, 50_000, 2_000, floor="floor"),
+    Scenario("floor", "floor: rows claimed and completed", floor.batches, 100_000, 2_000),
+    Scenario("jobs", "jobs", throughput.jobs, 100_000, 2_000, floor="floor"),
+    Scenario("jobs-2", "jobs, two processes", throughput.jobs_two, 100_000, 2_000, floor="floor"),
     Scenario("steps", "steps of 5-step machines", throughput.steps, 40_000, 2_000, floor="floor"),
     Scenario(
         "steps-2", "the same, two processes", throughput.steps_two, 40_000, 2_000, floor="floor"
