@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from gendurable.engine import crash
-from gendurable.engine.barrier import count_barriers
 from gendurable.engine.claim import EMPTY, inboxes
+from gendurable.engine.consequences import give_back, insert_children, record, settle
 from gendurable.engine.encode import columns, document
-from gendurable.engine.enqueue import insert_rows
 from gendurable.engine.nouns import Committed, Finished
-from gendurable.engine.spawning import adopted
-from gendurable.queries import children, history, leases, outcomes, signals
+from gendurable.queries import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from gendurable.queries.enqueue import Row
     from gendurable.queries.statement import Database
 
 
@@ -47,15 +41,15 @@ def commit(
     owned = batch if simple else _guard(conn, db, worker, batch, answer, wait)
     plain = [one for one in owned if one.fields]
     if plain:
-        late = _insert_children(conn, db, plain) | _ahead(plain, ttl)
+        late = insert_children(conn, db, plain) | _ahead(plain, ttl)
         written = _write(conn, db, worker, plain, late, wait and len(batch) == 1, ttl or 0.0)
         if simple and len(written) < len(plain):
             plain = owned = _part(conn, db, worker, plain, {row[0] for row in written}, answer)
-        _settle(conn, db, plain, answer)
+        settle(conn, db, plain, answer)
         _go_on(conn, db, plain, written, answer)
     if len(plain) < len(owned):
-        _return(conn, db, worker, [one for one in owned if not one.fields], answer)
-    _record(conn, db, worker, owned)
+        give_back(conn, db, worker, [one for one in owned if not one.fields], answer)
+    record(conn, db, worker, owned)
     answer.done = list(owned)
     answer.ids = [one.claim.id for one in owned]
     return answer
@@ -175,61 +169,6 @@ def _guard(
     return owned
 
 
-def _insert_children(
-    conn: Connection, db: Database, batch: Sequence[Finished]
-) -> dict[int, dict[str, object]]:
-    """Insert all children of the batch, before any key is freed; say what that makes of parents.
-
-    A parent waits for the children that were inserted; without any it goes straight on.
-    """
-    births: dict[int, dict[str, object]] = {}
-    rows: list[Row] = []
-    parents: list[int] = []
-    for one in batch:
-        if one.kind == "children":
-            births[one.claim.id] = {"status": "runnable", "timeout": None, "quorum": None}
-            rows += adopted(one.children, one.claim.id, one.claim.round + 1)
-            parents += [one.claim.id] * len(one.children)
-    pending: dict[int, int] = defaultdict(int)
-    order = range(len(rows)) if any(one.keyed for one in batch) else None
-    for parent, id in zip(parents, insert_rows(conn, db, rows, order), strict=True):
-        if id is not None:
-            pending[parent] += 1
-    for one in batch:
-        count = pending.get(one.claim.id)
-        if count:
-            births[one.claim.id] = {"pending": count, **_quorum(one, count)}
-    return births
-
-
-def _quorum(one: Finished, count: int) -> dict[str, object]:
-    """A quorum that the inserted children cannot reach has nothing to wait for."""
-    quorum = one.fields.get("quorum")
-    if quorum is not None and quorum > count:
-        return {"status": "runnable", "timeout": None, "pending": 0}
-    return {}
-
-
-def _settle(conn: Connection, db: Database, batch: Sequence[Finished], answer: Committed) -> None:
-    """Consume signals, look for mail of what parked, count ended children."""
-    consumed = [id for one in batch for id in one.consumed]
-    if consumed:
-        signals.consume(conn, db, consumed)
-    parked = [one.claim.id for one in batch if one.kind == "await"]
-    if parked:
-        presented = [id for one in batch for id in one.presented]
-        answer.woken |= signals.recheck(conn, db, parked, presented)
-    barriers = count_barriers(
-        (one.claim.parent_id, one.claim.parent_round, one.kind == "done")
-        for one in batch
-        if one.ends
-    )
-    if barriers:
-        answer.woken |= children.count(conn, db, barriers)
-    for one in batch:
-        answer.woken |= one.child_queues
-
-
 def _go_on(
     conn: Connection,
     db: Database,
@@ -249,37 +188,3 @@ def _go_on(
         if claim.id in letters:
             signals = mail.get(claim.id, EMPTY)
             answer.ahead.append(claim.advanced(one.fields["step"], one.state, signals))
-
-
-def _return(
-    conn: Connection, db: Database, worker: str, batch: Sequence[Finished], answer: Committed
-) -> None:
-    """Set aside what this build cannot load, and give back what its own thread crashed on."""
-    invalid = [(one.claim.id, one.claim.claim_seq) for one in batch if one.kind == "invalid"]
-    if invalid:
-        leases.release(conn, db, worker, invalid, why="invalid")
-    crashed = [crash.Corpse.of(one) for one in batch if one.kind == "crashed"]
-    if crashed:
-        answer.woken |= crash.bury(conn, db, crashed).queues
-
-
-def _record(conn: Connection, db: Database, worker: str, batch: Sequence[Finished]) -> None:
-    """Write the history of those outcomes that leave one."""
-    entries = [
-        json.dumps(
-            {
-                "instance_id": one.claim.id,
-                "kind": one.kind,
-                "step": one.claim.step,
-                "attempt": one.claim.attempt,
-                "visit": one.claim.visit,
-                "duration": one.duration,
-                "worker": worker,
-                **one.entry,
-            }
-        )
-        for one in batch
-        if one.entry is not None
-    ]
-    if entries:
-        history.record(conn, db, entries)
