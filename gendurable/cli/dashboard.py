@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,16 +40,23 @@ def dashboard(target: Durable, host: str, port: int, actions: bool, hook: str | 
     open_dashboard(target, host, port, authenticate=who, actions=actions)
 
 
-def open_dashboard(target: Durable, host: str, port: int, **options: Any) -> None:
-    """Serve the dashboard until interrupted, with the options of ``gendurable.web.serve``."""
+def web_server() -> Callable[..., None]:
+    """Return ``gendurable.web.serve``, or say which package it needs."""
     try:
         from gendurable.web import serve
     except ModuleNotFoundError as error:
-        if error.name not in ("werkzeug", "jinja2", "markupsafe"):
+        package = (error.name or "").partition(".")[0]
+        if package not in ("werkzeug", "jinja2", "markupsafe"):
             raise
         raise click.ClickException(
-            f"the dashboard needs {error.name}: pip install 'gendurable[web]'"
+            f"the dashboard needs {package}: pip install 'gendurable[web]'"
         ) from None
+    return serve
+
+
+def open_dashboard(target: Durable, host: str, port: int, **options: Any) -> None:
+    """Serve the dashboard until interrupted, with the options of ``gendurable.web.serve``."""
+    serve = web_server()
     if not logging.getLogger().handlers:  # an application that set up its logging keeps it
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request

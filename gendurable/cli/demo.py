@@ -11,7 +11,7 @@ import click
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from gendurable.cli.dashboard import open_dashboard
+from gendurable.cli.dashboard import open_dashboard, web_server
 from gendurable.cli.output import json_option, print_json
 
 
@@ -37,6 +37,8 @@ def demo(
       gendurable demo --dashboard
       gendurable demo --url postgresql://localhost/test --transfers 2000 --kills 20
     """
+    if dashboard:
+        web_server()  # what is missing is better told now than after the demo
     with _database(url) as found:
         os.environ["GENDURABLE_DEMO_URL"] = found  # for the binding, here and in the workers
         from gendurable.demo import durable

@@ -157,3 +157,13 @@ def test_needs_nothing_but_the_package(tmp_path, empty_url):
 
     assert shown.returncode == 0, shown.stderr
     assert "none was lost" in shown.stdout
+
+
+def test_without_the_dashboards_packages_it_does_not_begin():
+    """Whoever asks for the dashboard is told before the demo, not after it."""
+    code = "import sys; sys.modules['werkzeug'] = None\nfrom gendurable.cli import main; main()"
+    shown = run("demo", "--dashboard", code=code)
+
+    assert shown.returncode == 1
+    assert "the dashboard needs werkzeug: pip install 'gendurable[web]'" in shown.stderr
+    assert shown.stdout == ""
