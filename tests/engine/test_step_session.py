@@ -247,6 +247,23 @@ class TestIsolation:
             assert notes(engine) == ["a"]
         engine.dispose()
 
+    def test_an_engine_that_rolls_nothing_back(self, url, script):
+        """Nothing of a failed step stays, and no connection is left in its transaction."""
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+        durable = gd.bind(engine)
+
+        def start(obj, ctx):
+            ctx.session.add(Note(text="a"))
+            ctx.session.flush()
+            raise ValueError
+
+        script["start"] = start
+        durable.insert(Scripted())
+        drain(durable)
+
+        assert notes(engine) == []
+        engine.dispose()
+
     def test_the_name_is_gone_afterwards(self, url, script):
         """A pooled connection does not keep the name of the step that it served."""
         engine = create_engine(url, pool_size=1, max_overflow=0)
