@@ -96,7 +96,8 @@ class Database:
             return cursor.fetchall()
         except conn.dialect.loaded_dbapi.Error as error:
             gone = conn.dialect.is_disconnect(error, conn.connection, cursor)
-            if gone:
+            if gone:  # what the pool still has is as old, as SQLAlchemy itself would tell it
+                conn.engine.pool._invalidate(conn.connection, error)
                 conn.invalidate(error)
             raise _translated(conn.dialect, text, parameters, error, gone) from error
         finally:
@@ -104,26 +105,22 @@ class Database:
 
     def alone(
         self,
-        dialect: Dialect,
+        engine: Engine,
         pooled: PoolProxiedConnection,
         statement: Statement,
         parameters: Mapping[str, Any],
-    ) -> Sequence[tuple[Any, ...]] | None:
-        """Run *statement* as ``tuples`` does, as a transaction of its own; None: it is refused.
-
-        Raises:
-            DBAPIError: the connection is lost, and nobody knows whether it took effect.
-        """
+    ) -> Sequence[tuple[Any, ...]]:
+        """Run *statement* as ``tuples`` does, as a transaction of its own."""
         text = self._text(statement)
         cursor = pooled.cursor()
         try:
             cursor.execute(text, parameters)
             return cursor.fetchall()
-        except dialect.loaded_dbapi.Error as error:
-            if not dialect.is_disconnect(error, pooled, cursor):
-                return None
-            pooled.invalidate(error)
-            raise _translated(dialect, text, parameters, error, True) from error
+        except engine.dialect.loaded_dbapi.Error as error:
+            gone = engine.dialect.is_disconnect(error, pooled, cursor)
+            if gone:
+                engine.pool._invalidate(pooled, error)
+            raise _translated(engine.dialect, text, parameters, error, gone) from error
         finally:
             cursor.close()
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, text
+from sqlalchemy.exc import DBAPIError
 
+from gendurable.engine import faults
 from gendurable.queries.statement import Statement, is_watched
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ def run_single(
     whoever then goes the usual way is told.
 
     Raises:
-        DBAPIError: the connection is lost, and nobody knows whether the statement took effect.
+        DBAPIError: the connection is lost, and nobody knows whether the statement took effect; or
+            somebody wanted it to end, by a timeout or by hand.
     """
     if is_watched(engine) or _is_told_of_transactions(engine):
         return None
@@ -60,16 +63,34 @@ def run_single(
         driver.autocommit = True
         try:
             if _LEVEL not in pooled.info:
-                rows = db.alone(engine.dialect, pooled, _SHOW_LEVEL, {})
+                rows = db.alone(engine, pooled, _SHOW_LEVEL, {})
                 pooled.info[_LEVEL] = rows and rows[0][0]
             if pooled.info[_LEVEL] != _DEFAULT:
                 return None
-            return db.alone(engine.dialect, pooled, statement, parameters)
+            return db.alone(engine, pooled, statement, parameters)
+        except DBAPIError as error:
+            if faults.is_lost(error) or faults.is_transient(error):
+                raise
+            return None
         finally:
-            with suppress(Exception):  # it is broken, and goes
-                driver.autocommit = before
+            _restore(engine, pooled, before)
     finally:
         pooled.close()
+
+
+def _restore(engine: Engine, pooled: PoolProxiedConnection, autocommit: bool) -> None:
+    """Nobody gets a connection that commits each statement for himself, unless he asks for it.
+
+    What comes from a signal handler comes anywhere.
+    """
+    driver: Any = pooled.driver_connection
+    try:
+        if driver is not None:  # else it is gone already
+            driver.autocommit = autocommit
+    except BaseException as error:
+        pooled.invalidate(error)
+        if not isinstance(error, engine.dialect.loaded_dbapi.Error):
+            raise  # else the connection is broken, and the statement has told of that
 
 
 def _is_told_of_transactions(engine: Engine) -> bool:

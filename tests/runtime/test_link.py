@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from gendurable.queries.statement import Database, Statement
 from gendurable.runtime.link import Link, run_single
@@ -17,6 +18,7 @@ XACT = text("SELECT pg_current_xact_id()::text")
 ONE = Statement("test.one", text("SELECT 1, 'a'"))
 ZERO = Statement("test.zero", text("SELECT 1 / 0"))
 PAUSE = Statement("test.pause", text("INSERT INTO gendurable.pauses (queue) VALUES ('q')"))
+SLEEP = Statement("test.sleep", text("SELECT pg_sleep(10)::text"))
 DIE = Statement("test.die", text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
@@ -123,3 +125,40 @@ class TestSingle:
         assert caught.value.connection_invalidated
 
         assert run_single(engine, Database(), ONE, {}) == [(1, "a")]
+
+    def test_what_somebody_ended_is_not_run_again(self, url):
+        """Who cancels a statement, or gives it a time, does not want it repeated another way."""
+        engine = create_engine(url, connect_args={"options": "-c statement_timeout=50"})
+        with pytest.raises(OperationalError, match="statement timeout"):
+            run_single(engine, Database(), SLEEP, {})
+        assert run_single(engine, Database(), ONE, {}) == [(1, "a")]
+        engine.dispose()
+
+    @pytest.mark.parametrize("error", [TimeoutError, KeyboardInterrupt])
+    def test_an_interruption_leaves_no_connection_that_commits_by_itself(
+        self, engine, monkeypatch, error
+    ):
+        """An alarm may go off while the connection is put back into its former mode."""
+        change = psycopg.Connection._set_autocommit_gen
+
+        def alarmed(connection, value):
+            if not value:
+                raise error
+            return change(connection, value)
+
+        with monkeypatch.context() as patch, pytest.raises(error):
+            patch.setattr(psycopg.Connection, "_set_autocommit_gen", alarmed)
+            run_single(engine, Database(), ONE, {})
+
+        with engine.begin() as conn:
+            assert conn.scalar(XACT) == conn.scalar(XACT)
+
+    def test_one_lost_connection_tells_of_all(self, engine):
+        """After a restart of the server one statement fails, and not one for each connection."""
+        with engine.connect() as one, engine.connect() as two:
+            old = {conn.connection.driver_connection for conn in (one, two)}
+        with pytest.raises(DBAPIError):
+            run_single(engine, Database(), DIE, {})
+
+        with engine.connect() as one, engine.connect() as two:
+            assert not old & {conn.connection.driver_connection for conn in (one, two)}
