@@ -60,8 +60,8 @@ def run_single(
         if driver.pgconn.transaction_status != _IDLE:
             return None
         before = driver.autocommit
-        driver.autocommit = True
         try:
+            driver.autocommit = True
             if _LEVEL not in pooled.info:
                 rows = db.alone(engine, pooled, _SHOW_LEVEL, {})
                 pooled.info[_LEVEL] = rows and rows[0][0]

@@ -134,17 +134,19 @@ class TestSingle:
         assert run_single(engine, Database(), ONE, {}) == [(1, "a")]
         engine.dispose()
 
+    @pytest.mark.parametrize("when", [True, False])
     @pytest.mark.parametrize("error", [TimeoutError, KeyboardInterrupt])
     def test_an_interruption_leaves_no_connection_that_commits_by_itself(
-        self, engine, monkeypatch, error
+        self, engine, monkeypatch, error, when
     ):
-        """An alarm may go off while the connection is put back into its former mode."""
+        """An alarm may go off while the connection changes its mode, or is put back into it."""
         change = psycopg.Connection._set_autocommit_gen
 
         def alarmed(connection, value):
-            if not value:
+            if value or when:
+                yield from change(connection, value)
+            if value == when:
                 raise error
-            return change(connection, value)
 
         with monkeypatch.context() as patch, pytest.raises(error):
             patch.setattr(psycopg.Connection, "_set_autocommit_gen", alarmed)
