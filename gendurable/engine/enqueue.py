@@ -98,7 +98,7 @@ class Batch:
                 batch.rated.append(spawn)
             batch.queues.add(queue_of(spawn))
             rows.append(encode_row(spawn, max_size))
-            if spawn.obj is one and not spawn.headers:
+            if spawn.obj is one and not probes:  # what they send along differs from place to place
                 heads[type(one)] = head_of(spawn)
         return batch
 

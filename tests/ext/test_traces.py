@@ -207,6 +207,19 @@ class TestFamilies:
 
         assert {parent(one) for one in spans.all("ext.Leaf.start")} == {ids(spans.one("clock"))}
 
+    def test_each_of_a_batch_belongs_to_where_it_was_made(self, durable, spans):
+        """A generator may open a span for some of its objects only, and not for the first."""
+
+        def leaves():
+            yield Leaf()
+            with spans.tracer.start_as_current_span("request"):
+                yield Leaf()
+
+        first, second = durable.insert_all(leaves())
+
+        assert column(durable, first, "headers") is None
+        assert "traceparent" in (column(durable, second, "headers") or {})
+
     def test_headers_that_are_no_trace_harm_nothing(self, durable, spans):
         """Whatever stands there, the step runs, and has a span."""
         durable.insert_all(
