@@ -89,28 +89,21 @@ class Database:
         """
         if not conn.in_transaction() or _is_watched(conn) or is_watched(conn.engine):
             return [tuple(row) for row in self.rows(conn, statement, parameters)]
-        text = self._text(statement)
-        cursor = conn.connection.cursor()
         try:
-            cursor.execute(text, parameters)
-            return cursor.fetchall()
-        except conn.dialect.loaded_dbapi.Error as error:
-            gone = conn.dialect.is_disconnect(error, conn.connection, cursor)
-            if gone:  # what the pool still has is as old, as SQLAlchemy itself would tell it
-                conn.engine.pool._invalidate(conn.connection, error)
+            return self.fetch(conn.engine, conn.connection, statement, parameters)
+        except DBAPIError as error:
+            if error.connection_invalidated:
                 conn.invalidate(error)
-            raise _translated(conn.dialect, text, parameters, error, gone) from error
-        finally:
-            cursor.close()
+            raise
 
-    def alone(
+    def fetch(
         self,
         engine: Engine,
         pooled: PoolProxiedConnection,
         statement: Statement,
         parameters: Mapping[str, Any],
     ) -> Sequence[tuple[Any, ...]]:
-        """Run *statement* as ``tuples`` does, as a transaction of its own."""
+        """Run *statement* on a connection of the pool, in whatever transaction that is."""
         text = self._text(statement)
         cursor = pooled.cursor()
         try:
@@ -118,7 +111,7 @@ class Database:
             return cursor.fetchall()
         except engine.dialect.loaded_dbapi.Error as error:
             gone = engine.dialect.is_disconnect(error, pooled, cursor)
-            if gone:
+            if gone:  # what the pool still has is as old: SQLAlchemy itself tells it so
                 engine.pool._invalidate(pooled, error)
             raise _translated(engine.dialect, text, parameters, error, gone) from error
         finally:

@@ -63,11 +63,10 @@ def run_single(
         try:
             driver.autocommit = True
             if _LEVEL not in pooled.info:
-                rows = db.alone(engine, pooled, _SHOW_LEVEL, {})
-                pooled.info[_LEVEL] = rows and rows[0][0]
+                pooled.info[_LEVEL] = db.fetch(engine, pooled, _SHOW_LEVEL, {})[0][0]
             if pooled.info[_LEVEL] != _DEFAULT:
                 return None
-            return db.alone(engine, pooled, statement, parameters)
+            return db.fetch(engine, pooled, statement, parameters)
         except DBAPIError as error:
             if faults.is_lost(error) or faults.is_transient(error):
                 raise
