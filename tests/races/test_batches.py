@@ -249,11 +249,12 @@ class TestLongKeys:
     @pytest.mark.parametrize(
         "column", ["correlation_key", "concurrency_key", "queue", "rate_limit", "fsm", "step"]
     )
-    def test_by_the_table_itself(self, play, column):
-        """Nor does the table take one from anybody else."""
+    @pytest.mark.parametrize("size", [0, 513])
+    def test_by_the_table_itself(self, play, column, size):
+        """Nor does the table take one, or none, from anybody else, whatever else is null."""
         id = play.actor()
-        with pytest.raises(IntegrityError):
+        with pytest.raises(IntegrityError, match="instances_names"):
             play.change(
-                f"UPDATE gendurable.instances SET {column} = repeat('k', 513) WHERE id = :id",
+                f"UPDATE gendurable.instances SET {column} = repeat('k', {size}) WHERE id = :id",
                 id=id,
             )
