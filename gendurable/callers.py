@@ -19,7 +19,7 @@ from gendurable.engine import current, faults, targets
 from gendurable.engine.aftercare import Aftercare, attend
 from gendurable.errors import InvalidInput, SchemaError
 from gendurable.retry import jitter
-from gendurable.runtime.link import begin_single
+from gendurable.runtime.single import begin_single
 
 if TYPE_CHECKING:
     from gendurable.engine.scope import Scope

@@ -10,13 +10,13 @@ from gendurable.buffering import Buffering
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
 from gendurable.engine import control, enqueue, limits
 from gendurable.engine.probes import stamped
-from gendurable.engine.spawning import values_of
+from gendurable.engine.spawning import parameters_of
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
 from gendurable.operations import Target, as_target
-from gendurable.queries.enqueue import INSERT_ONE, parameters_of
+from gendurable.queries.enqueue import INSERT_ONE
 from gendurable.retry import Duration
-from gendurable.runtime.link import run_single
+from gendurable.runtime.single import run_single
 from gendurable.spawn import LIVE, Key, Scope, Spawn
 
 if TYPE_CHECKING:
@@ -81,18 +81,19 @@ class Inserting(Buffering):
             headers,
         )
         spawn = stamped(spawn, self.probes)
-        values = values_of(spawn, self.settings.max_size)
+        parameters = parameters_of(spawn, self.settings.max_size)
+        news = {parameters["new_queue"]}
         if session is None and rate_limit is None:
-            row = run_single(self.given, self.db, INSERT_ONE, parameters_of(values))
+            row = run_single(self.given, self.db.prepared(INSERT_ONE), parameters)
             if row:
-                self.notifier.announce([values["queue"]])
-                return self._handle(row[0][0], True)
+                self.notifier.announce(news)
+                return self._handle(int(row[0][0] or 0), True)
         with working(self, session, single=True) as work:
             if rate_limit is not None:
                 limits.check(work.conn, self.db, self.settings, [spawn])
-            id, created = enqueue.insert(work.conn, self.db, spawn, values)
+            id, created = enqueue.insert(work.conn, self.db, spawn, parameters)
             if created:
-                work.queues.add(values["queue"])
+                work.queues |= news
         return self._handle(id, created)
 
     def insert_all(

@@ -38,7 +38,7 @@ def queue_of(spawn: Spawn) -> str:
 
 
 def insert(
-    conn: Connection, db: Database, spawn: Spawn, values: Mapping[str, Any]
+    conn: Connection, db: Database, spawn: Spawn, parameters: Mapping[str, Any]
 ) -> tuple[int, bool]:
     """Insert one instance; return its id, or with ``if_exists="return"`` its key's holder's.
 
@@ -46,7 +46,7 @@ def insert(
         DuplicateInstance: its correlation key is taken.
     """
     for _ in range(TRIES):
-        id = query.insert_one(conn, db, values)
+        id = query.insert_one(conn, db, parameters)
         if id is not None:
             return id, True
         key = str(spawn.correlation_key)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from gendurable.errors import InvalidOutcome, StateError
-from gendurable.queries.enqueue import HEAD
+from gendurable.queries.enqueue import BLANK, HEAD, PREFIX
 from gendurable.state import dump_json, dump_state
 
 if TYPE_CHECKING:
@@ -51,17 +51,19 @@ def with_state(head: str, obj: Any, max_size: int) -> Row:
     return f'{head}"state":{dump_state(obj, max_size=max_size)}'
 
 
-def values_of(spawn: Spawn, max_size: int) -> dict[str, Any]:
-    """Return the values of a new row, state and headers as JSON.
+def parameters_of(spawn: Spawn, max_size: int) -> dict[str, Any]:
+    """Return the parameters that insert a single row, state and headers as JSON.
 
     Raises:
         StateError: the object's state cannot be stored.
     """
-    values = dict(zip(HEAD, _kind(spawn), strict=True)) | _options(spawn)
-    values["state"] = dump_state(spawn.obj, max_size=max_size)
+    parameters = _usual(*_kind(spawn)).copy()
+    parameters["new_state"] = dump_state(spawn.obj, max_size=max_size)
+    for name, value in _options(spawn).items():
+        parameters[f"{PREFIX}{name}"] = value
     if spawn.headers:
-        values["headers"] = dump_json(spawn.headers, "headers", max_size=max_size)
-    return values
+        parameters["new_headers"] = dump_json(spawn.headers, "headers", max_size=max_size)
+    return parameters
 
 
 def in_key_order(keys: Sequence[str | None]) -> Sequence[int]:
@@ -99,6 +101,12 @@ def _kind(spawn: Spawn) -> tuple[str, int, str, str, int, int]:
 @lru_cache(maxsize=1_000)
 def _head(*kind: object) -> str:
     return to_json(dict(zip(HEAD, kind, strict=True))).decode()[1:-1] + "\n"
+
+
+@lru_cache(maxsize=1_000)
+def _usual(*kind: object) -> dict[str, Any]:
+    """Return the parameters of a row that says no more than what it shares; copy before use."""
+    return {**BLANK, **{f"{PREFIX}{name}": it for name, it in zip(HEAD, kind, strict=True)}}
 
 
 def _options(spawn: Spawn) -> dict[str, Any]:

@@ -151,16 +151,18 @@ INSERT_PLAIN = Statement(
     select(func.array_agg(aggregate_order_by(_plain.c.id, _plain.c.id))),
 )
 
+#: What the parameters of ``INSERT_ONE`` begin with; the rest is the name of what they set.
+PREFIX = "new_"
 _value = SimpleNamespace(
     **{
-        name: bindparam(f"new_{name}", type_=Text).cast(JSONB)
+        name: bindparam(f"{PREFIX}{name}", type_=Text).cast(JSONB)
         if kind is JSONB
-        else bindparam(f"new_{name}", type_=kind).cast(kind)
+        else bindparam(f"{PREFIX}{name}", type_=kind).cast(kind)
         for name, kind in (_TYPES | _TIMES).items()
     }
 )
-
-_NAMES = tuple((name, f"new_{name}") for name in vars(_value))
+#: The parameters of a row of which nothing is said.
+BLANK: Mapping[str, Any] = {f"{PREFIX}{name}": None for name in vars(_value)}
 
 #: Insert one row; answer with its id, if it found its key free.
 #:
@@ -204,15 +206,10 @@ def insert_plain(conn: Connection, db: Database, rows: Sequence[Row]) -> list[in
     return ids or []
 
 
-def insert_one(conn: Connection, db: Database, values: Mapping[str, Any]) -> int | None:
+def insert_one(conn: Connection, db: Database, parameters: Mapping[str, Any]) -> int | None:
     """Insert a row; return its id, None if its key is taken."""
-    found = db.tuples(conn, INSERT_ONE, parameters_of(values))
+    found = db.tuples(conn, INSERT_ONE, parameters)
     return found[0][0] if found else None
-
-
-def parameters_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of ``INSERT_ONE`` for the *values* of a row."""
-    return {name: values.get(key) for key, name in _NAMES}
 
 
 def holders(conn: Connection, db: Database, keys: list[str]) -> dict[str, int]:

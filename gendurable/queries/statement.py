@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Dialect,
     Engine,
     FromClause,
     Interval,
@@ -28,6 +29,8 @@ from gendurable.models import SCHEMA, Base
 _DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
 _PREPARER = _DIALECT.identifier_preparer
 
+#: A parameter, by its name, or a percent sign.
+_PARAMETER = re.compile(r"%(?:\((\w+)\)s|%)")
 #: A column that is named as it is called anyway.
 _SAME_NAME = re.compile(r"\b(\w+\.(\w+)) AS \2\b(?!\.)")
 
@@ -64,14 +67,42 @@ class Statement:
         return _SAME_NAME.sub(r"\1", text)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement as libpq takes it: parameters by number, values as text."""
+
+    text: str
+    numbered: bytes
+    keys: tuple[str, ...]
+    #: The same on each connection, and for each process.
+    name: bytes
+
+    @classmethod
+    def of(cls, text: str) -> Prepared:
+        """Number the parameters of *text*, and name it."""
+        keys = tuple(dict.fromkeys(filter(None, _PARAMETER.findall(text))))
+
+        def number(match: re.Match[str]) -> str:
+            return f"${keys.index(match[1]) + 1}" if match[1] else "%"
+
+        numbered = _PARAMETER.sub(number, text).encode()
+        return cls(text, numbered, keys, f"gendurable_{zlib.crc32(numbered):08x}".encode())
+
+    def values(self, parameters: Mapping[str, Any]) -> list[bytes | None]:
+        """Write *parameters* in the order of their numbers."""
+        values = map(parameters.__getitem__, self.keys)
+        return [None if value is None else str(value).encode() for value in values]
+
+
 class Database:
     """The statements as one binding runs them: in its schema, each text compiled once."""
 
-    __slots__ = ("_texts", "schema")
+    __slots__ = ("_prepared", "_texts", "schema")
 
     def __init__(self, schema: str = SCHEMA) -> None:
         self.schema = schema
         self._texts: dict[Statement, str] = {}
+        self._prepared: dict[Statement, Prepared] = {}
 
     def rows(
         self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]
@@ -110,12 +141,16 @@ class Database:
             cursor.execute(text, parameters)
             return cursor.fetchall()
         except engine.dialect.loaded_dbapi.Error as error:
-            gone = engine.dialect.is_disconnect(error, pooled, cursor)
-            if gone:  # what the pool still has is as old: SQLAlchemy itself tells it so
-                engine.pool._invalidate(pooled, error)
-            raise _translated(engine.dialect, text, parameters, error, gone) from error
+            raise failed(engine, pooled, text, parameters, error) from error
         finally:
             cursor.close()
+
+    def prepared(self, statement: Statement) -> Prepared:
+        """Return *statement* as a server keeps it by name."""
+        prepared = self._prepared.get(statement)
+        if prepared is None:
+            prepared = self._prepared[statement] = Prepared.of(self._text(statement))
+        return prepared
 
     def run(self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]) -> int:
         """Run *statement* on *conn* for its effect; return how many rows it touched."""
@@ -142,17 +177,24 @@ def _is_watched(conn: Connection) -> bool:
     return bool(own.before_cursor_execute or own.after_cursor_execute)
 
 
-def _translated(
-    dialect: Dialect, text: str, parameters: Any, error: Exception, gone: bool
+def failed(
+    engine: Engine,
+    pooled: PoolProxiedConnection,
+    text: str,
+    parameters: Mapping[str, Any],
+    error: Exception,
 ) -> BaseException:
-    """Return an error of the driver as SQLAlchemy would raise it."""
+    """Return an error of the driver as SQLAlchemy would raise it; tell the pool, as that would."""
+    gone = engine.dialect.is_disconnect(error, pooled, None)  # type: ignore[arg-type]
+    if gone:  # what the pool still has is as old
+        engine.pool._invalidate(pooled, error)
     return DBAPIError.instance(
         text,
         parameters,
         error,
-        dialect.loaded_dbapi.Error,
+        engine.dialect.loaded_dbapi.Error,
         connection_invalidated=gone,
-        dialect=dialect,
+        dialect=engine.dialect,
     )
 
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from time import monotonic
 
-from sqlalchemy import Engine, RootTransaction, text
+from sqlalchemy import Engine, RootTransaction
 
 from gendurable.engine.aftercare import Aftercare
+from gendurable.queries.statement import Prepared
 from gendurable.runtime.aftercommit import News
 from gendurable.runtime.loop import Daemon
+from gendurable.runtime.single import run_single
 
 #: NOTIFY takes fewer than 8000 bytes.
 PAYLOAD = 7_900
@@ -22,8 +24,8 @@ PACE = 0.003
 SOON, LATER = 0.0002, 0.005
 
 # Without the wait for the disk: the transaction holds nothing but the news.
-_NOTIFY = text(
-    "SELECT set_config('synchronous_commit', 'off', true), pg_notify(:channel, :payload)"
+_NOTIFY = Prepared.of(
+    "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(payload)s)"
 )
 
 
@@ -109,10 +111,11 @@ class Announcer:
 
     def _notify(self, news: set[str]) -> None:
         try:
-            with self._engine.connect() as conn:
-                conn = conn.execution_options(isolation_level="AUTOCOMMIT")
-                for payload in payloads(self._token, sorted(news)):
-                    conn.execute(_NOTIFY, {"channel": self._channel, "payload": payload})
+            for payload in payloads(self._token, sorted(news)):
+                words = {"channel": self._channel, "payload": payload}
+                if run_single(self._engine, _NOTIFY, words) is None:
+                    with self._engine.begin() as conn:
+                        conn.exec_driver_sql(_NOTIFY.text, words)
         except BaseException:
             self._news.append(news)
             raise

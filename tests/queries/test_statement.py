@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import gendurable as gd
 from gendurable.engine.faults import is_disconnect, sqlstate
-from gendurable.engine.spawning import values_of
+from gendurable.engine.spawning import parameters_of
 from gendurable.queries import enqueue
 from gendurable.queries.statement import Database, Statement
 
@@ -89,9 +89,9 @@ class TestTuples:
 
     def test_a_connection_that_has_not_begun_begins(self, durable, db, engine):
         """Its owner commits it, as he does after any other statement."""
-        values = values_of(gd.Spawn(Plain()), 1_000)
+        parameters = parameters_of(gd.Spawn(Plain()), 1_000)
         with engine.connect() as conn:
-            id = enqueue.insert_one(conn, db, values)
+            id = enqueue.insert_one(conn, db, parameters)
             assert conn.in_transaction()
             conn.commit()
 
