@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy
 import sqlalchemy.ext.asyncio
 
+import gendurable as gd
 from gendurable import migrations
 from tests.docs.blocks import blocks, page, run
 
@@ -24,7 +25,12 @@ def name(path: Path) -> str:
 @pytest.fixture
 def elsewhere(url, tmp_path, monkeypatch):
     """Whatever database a page connects to, it reaches the one of this test."""
-    engines = []
+    engines, bindings = [], []
+    bind = gd.bind
+
+    def keep(engine, **settings):
+        bindings.append(bind(engine, **settings))
+        return bindings[-1]
 
     def redirect(module, function):
         original = getattr(module, function)
@@ -35,11 +41,14 @@ def elsewhere(url, tmp_path, monkeypatch):
 
         monkeypatch.setattr(module, function, connect)
 
+    monkeypatch.setattr(gd, "bind", keep)
     redirect(sqlalchemy, "create_engine")
     redirect(sqlalchemy.ext.asyncio, "create_async_engine")
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.chdir(tmp_path)
     yield
+    for durable in bindings:  # what a connection is lent to would give it back to nobody
+        durable.notifier.close()
     for engine in engines:
         if isinstance(engine, sqlalchemy.Engine):
             engine.dispose()
