@@ -62,6 +62,7 @@ EDGES: Final = (
         Status.FAILED,
     ),
     _edge("give back", _EXECUTING, "leases", Status.RUNNABLE),
+    _edge("reap", _EXECUTING, "deaths", Status.RUNNABLE),
     _edge("wake by signal", _AWAITING_SIGNAL, "signals", Status.RUNNABLE),
     _edge("wake by children", _AWAITING_CHILDREN, "children", Status.RUNNABLE),
     _edge("wake by deadline", PARKED, "timers", Status.RUNNABLE),

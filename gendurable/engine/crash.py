@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gendurable.engine import ending
-from gendurable.queries import history, leases
+from gendurable.queries import deaths, history
 from gendurable.retry import jitter
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def bury(conn: Connection, db: Database, corpses: Sequence[Corpse]) -> Buried:
     }
     back = [one for one in corpses if not one.spent]
     if back:
-        leases.reap(
+        deaths.reap(
             conn,
             db,
             (

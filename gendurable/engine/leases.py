@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from gendurable.engine import crash
 from gendurable.models import SCHEMA
+from gendurable.queries import deaths, nodes, outcomes, timers
 from gendurable.queries import leases as query
-from gendurable.queries import nodes, outcomes, timers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,7 +130,7 @@ def _release(
 
 def bury(conn: Connection, db: Database, worker: str) -> int:
     """Let a dead worker's leases lapse, so that the next sweep of any reaper takes its rows."""
-    count = query.bury(conn, db, worker)
+    count = deaths.bury(conn, db, worker)
     nodes.leave(conn, db, worker)
     return count
 
@@ -140,7 +140,7 @@ def reap(conn: Connection, db: Database, catalogue: Catalogue, *, grace: float =
 
     A lapsed row of a worker that still beats gets *grace* more seconds.
     """
-    rows = query.expired(conn, db, grace, BATCH)
+    rows = deaths.expired(conn, db, grace, BATCH)
     if not rows:
         return Reaped()
     parents = {row.parent_id for row in rows if row.parent_id is not None}

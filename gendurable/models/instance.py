@@ -170,7 +170,7 @@ class Instance(Base):
             "id",
             postgresql_where=text(RUNNABLE_SQL),
         ),
-        # queries.leases.EXPIRED: the reaper; also all that executes
+        # queries.deaths.EXPIRED: the reaper; also all that executes
         Index("instances_lease", "lease_expires_at", postgresql_where=text("status = 'executing'")),
         # The fence of concurrency limits, and their count of executing rows
         Index(
@@ -221,7 +221,7 @@ class Instance(Base):
         Index(
             "instances_parent", "parent_id", "id", postgresql_where=text("parent_id IS NOT NULL")
         ),
-        # queries.leases.DEADLINES
+        # queries.timers.FIRE
         Index(
             "instances_deadline",
             "deadline",

@@ -1,4 +1,4 @@
-"""Keeping a claim and giving it back: heartbeats, the dead, the drained, those set aside."""
+"""Keeping a claim and giving it back: heartbeats, the drained, those set aside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
-    exists,
     literal_column,
     null,
     or_,
@@ -28,7 +27,6 @@ from gendurable.queries.parts import (
     RUNNABLE,
     WORKER,
     instances,
-    nodes,
     owned,
 )
 from gendurable.queries.statement import Database, Statement, document, records, seconds
@@ -84,82 +82,6 @@ RELEASE = Statement(
         }
     )
     .returning(instances.c.id, instances.c.queue),
-)
-
-_beating = exists().where(
-    nodes.c.name == instances.c.locked_by,
-    nodes.c.beat_at > NOW - seconds(bindparam("grace", type_=Double)),
-)
-#: Lock the rows whose workers are dead.
-#:
-#: Index   instances_lease
-#: Locks   NO KEY UPDATE, SKIP LOCKED: another reaper, or the owner's own commit, goes first
-#: Race    the dead worker commits after all: the lock finds the row moved on, or its guard fails
-#: Why     a row of a node that still beats gets one more heartbeat: a lock may have kept it
-EXPIRED = Statement(
-    "leases.expired",
-    select(
-        instances.c.id,
-        instances.c.fsm,
-        instances.c.fsm_version,
-        instances.c.step,
-        instances.c.attempt,
-        instances.c.visit,
-        instances.c.claim_seq,
-        instances.c.crashes,
-        instances.c.queue,
-        instances.c.locked_by,
-        instances.c.parent_id,
-        instances.c.parent_round,
-        instances.c.concurrency_key,
-    )
-    .where(
-        instances.c.status == EXECUTING,
-        instances.c.lease_expires_at < NOW,
-        or_(
-            instances.c.lease_expires_at < NOW - seconds(bindparam("grace", type_=Double)),
-            ~_beating,
-        ),
-    )
-    .order_by(instances.c.lease_expires_at)
-    .limit(bindparam("up_to", type_=BigInteger))
-    .with_for_update(key_share=True, skip_locked=True, of=instances),
-)
-
-_dead = document("dead", "rows", id=BigInteger, delay=Double, error=Text)
-#: Hand the locked rows of dead workers back to their queues, one attempt and one crash older.
-#:
-#: Index   instances_pkey
-#: Locks   held since EXPIRED
-#: Race    none under those locks
-#: Why     a dead worker cannot say which of its rows had started
-REAP = Statement(
-    "leases.reap",
-    update(instances)
-    .where(instances.c.id == _dead.c.id)
-    .values(
-        DISOWNED
-        | {
-            "status": RUNNABLE,
-            "attempt": instances.c.attempt + literal_column("1"),
-            "crashes": instances.c.crashes + literal_column("1"),
-            "last_error": _dead.c.error,
-            "eligible_at": NOW + seconds(_dead.c.delay),
-        }
-    ),
-)
-
-#: Let the leases of one worker lapse at once: somebody saw its process end.
-#:
-#: Index   instances_lease
-#: Locks   NO KEY UPDATE of that worker's rows
-#: Race    the reaper is first: the owner no longer matches
-#: Why     no need to wait for a lease when the death is known
-BURY = Statement(
-    "leases.bury",
-    update(instances)
-    .where(instances.c.status == EXECUTING, instances.c.locked_by == WORKER)
-    .values(lease_expires_at=NOW - literal_column("interval '1 day'")),
 )
 
 #: Exchange a claim for a new one of the same worker.
@@ -253,21 +175,6 @@ def release(
     """Give *claims* back, *spent* attempts older; map each one returned to its queue."""
     parameters = {"worker": worker, "claims": _claims(claims), "spent": spent, "why": why}
     return dict(db.rows(conn, RELEASE, parameters))
-
-
-def expired(conn: Connection, db: Database, grace: float, limit: int) -> Sequence[Any]:
-    """Lock and return up to *limit* rows whose leases have lapsed."""
-    return db.rows(conn, EXPIRED, {"grace": grace, "up_to": limit})
-
-
-def reap(conn: Connection, db: Database, rows: Iterable[str]) -> None:
-    """Return locked rows of dead workers to their queues."""
-    db.run(conn, REAP, {"rows": records(rows)})
-
-
-def bury(conn: Connection, db: Database, worker: str) -> int:
-    """Let everything that *worker* holds lapse; return how many rows that were."""
-    return db.run(conn, BURY, {"worker": worker})
 
 
 def exchange(
