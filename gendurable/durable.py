@@ -108,7 +108,7 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
         self.name = settings.name
         self.db = Database(settings.schema)
         self.notifier = Notifier(
-            self.engine,
+            engine,
             name=settings.name,
             channel=_channel(settings.schema),
             listen=settings.listen,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +74,7 @@ class Prepared:
     text: str
     numbered: bytes
     keys: tuple[str, ...]
-    #: The same on each connection, and for each process.
+    #: The same on each connection and for each process, and for no other text.
     name: bytes
 
     @classmethod
@@ -86,12 +86,19 @@ class Prepared:
             return f"${keys.index(match[1]) + 1}" if match[1] else "%"
 
         numbered = _PARAMETER.sub(number, text).encode()
-        return cls(text, numbered, keys, f"gendurable_{zlib.crc32(numbered):08x}".encode())
+        digest = hashlib.blake2b(numbered, digest_size=16).hexdigest()
+        return cls(text, numbered, keys, f"gendurable_{digest}".encode())
 
     def values(self, parameters: Mapping[str, Any]) -> list[bytes | None]:
         """Write *parameters* in the order of their numbers."""
-        values = map(parameters.__getitem__, self.keys)
-        return [None if value is None else str(value).encode() for value in values]
+        return [_written(parameters[key]) for key in self.keys]
+
+
+def _written(value: Any) -> bytes | None:
+    """Write a value as text: of a member of an enumeration what it holds, and not its name."""
+    if isinstance(value, str):
+        return value.encode()
+    return None if value is None else str(value).encode()
 
 
 class Database:
@@ -179,20 +186,21 @@ def _is_watched(conn: Connection) -> bool:
 
 def failed(
     engine: Engine,
-    pooled: PoolProxiedConnection,
-    text: str,
-    parameters: Mapping[str, Any],
+    pooled: PoolProxiedConnection | None,
+    text: str | None,
+    parameters: Mapping[str, Any] | None,
     error: Exception,
 ) -> BaseException:
     """Return an error of the driver as SQLAlchemy would raise it; tell the pool, as that would."""
     gone = engine.dialect.is_disconnect(error, pooled, None)  # type: ignore[arg-type]
     if gone:  # what the pool still has is as old
-        engine.pool._invalidate(pooled, error)
+        engine.pool._invalidate(pooled, error)  # type: ignore[arg-type]
     return DBAPIError.instance(
         text,
         parameters,
         error,
         engine.dialect.loaded_dbapi.Error,
+        hide_parameters=engine.hide_parameters,
         connection_invalidated=gone,
         dialect=engine.dialect,
     )

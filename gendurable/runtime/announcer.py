@@ -114,7 +114,8 @@ class Announcer:
             for payload in payloads(self._token, sorted(news)):
                 words = {"channel": self._channel, "payload": payload}
                 if run_single(self._engine, _NOTIFY, words) is None:
-                    with self._engine.begin() as conn:
+                    with self._engine.connect() as conn:
+                        conn = conn.execution_options(isolation_level="AUTOCOMMIT")
                         conn.exec_driver_sql(_NOTIFY.text, words)
         except BaseException:
             self._news.append(news)

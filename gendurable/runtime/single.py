@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection as DriverConnection
-from psycopg import errors
+from psycopg import Cursor, errors
 from psycopg.generators import execute
-from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, text
+from psycopg.pq import DiagnosticField, ExecStatus, PipelineStatus, TransactionStatus
+from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, StaticPool, text
 
 from gendurable.engine import faults
 from gendurable.queries.statement import Prepared, failed, is_watched
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Where a pooled connection keeps what its server's default level is: it is asked for once.
 _LEVEL, _DEFAULT = "gendurable_default_level", "read committed"
 _SHOW_LEVEL = "SHOW default_transaction_isolation"
+#: Where it keeps which statements it has prepared, and how many: each takes memory of the server.
+_PREPARED, MOST = "gendurable_prepared", 20
 #: What a server says that was told to forget what it has prepared, as some let their pools do; and
 #: one that has prepared this already, in a call that was interrupted.
 _FORGOTTEN, _KNOWN = b"26000", b"42P05"
@@ -62,38 +64,51 @@ def run_single(
 
     What SQLAlchemy and the driver make of a statement costs as much as the server's part of an
     insert; of a connection, this uses only what libpq does. Returns None, with nothing done, where
-    that would make a difference: somebody listens to the engine, its transactions begin otherwise,
-    it prepares no statements, or the server refuses this one, which whoever then goes the usual way
-    is told.
+    that would make a difference: somebody listens to the engine, its connections are not of the
+    usual kind, or the server refuses the statement, which whoever then goes the usual way is told.
 
     Raises:
         DBAPIError: the connection is lost, and nobody knows whether the statement took effect; or
             somebody wanted it to end, by a timeout or by hand.
     """
-    if is_watched(engine) or _is_told_of_transactions(engine):
+    if not _is_ordinary(engine):
         return None
-    pooled = engine.raw_connection()
+    pooled = _lent(engine)
     try:
         driver: Any = pooled.driver_connection
         if not _is_plain(driver, pooled.info):
             return None
         result = _execute(driver, pooled.info, statement, parameters)
+        if result is None:
+            return None
         if result.status == ExecStatus.TUPLES_OK:
             columns = range(result.nfields)
             return [[result.get_value(n, c) for c in columns] for n in range(result.ntuples)]
-        refused = errors.error_from_result(result)
-        if faults.is_lost(refused) or faults.is_transient(refused):
-            raise refused
-        return None
+        error = errors.error_from_result(result)
+        # Only a server that goes on has refused it: another one may have said so after the commit.
+        idle = driver.pgconn.transaction_status == TransactionStatus.IDLE
+        if idle and not (faults.is_lost(error) or faults.is_transient(error)):
+            return None
+        raise error
     except errors.Error as error:
         raise failed(engine, pooled, statement.text, parameters, error) from error
     finally:
         _give_back(pooled)
 
 
-def _is_told_of_transactions(engine: Engine) -> bool:
+def _is_ordinary(engine: Engine) -> bool:
+    """Whether nobody listens to *engine*, and its connections are kept, each for one at a time."""
     told: Any = engine.dispatch
-    return bool(told.begin or told.commit or told.engine_connect)
+    if is_watched(engine) or told.begin or told.commit or told.engine_connect:
+        return False
+    return not isinstance(engine.pool, (NullPool, StaticPool))
+
+
+def _lent(engine: Engine) -> PoolProxiedConnection:
+    try:
+        return engine.raw_connection()
+    except errors.Error as error:
+        raise failed(engine, None, None, None, error) from error
 
 
 def _is_plain(driver: DriverConnection[Any], info: MutableMapping[Any, Any]) -> bool:
@@ -101,7 +116,9 @@ def _is_plain(driver: DriverConnection[Any], info: MutableMapping[Any, Any]) -> 
     conn = driver.pgconn
     if (
         conn.transaction_status != TransactionStatus.IDLE
+        or conn.pipeline_status != PipelineStatus.OFF
         or driver.prepare_threshold is None
+        or driver.cursor_factory is not Cursor
         or conn.parameter_status(b"client_encoding") != b"UTF8"
     ):
         return False
@@ -119,29 +136,33 @@ def _execute(
     info: MutableMapping[Any, Any],
     statement: Prepared,
     parameters: Mapping[str, Any],
-) -> PGresult:
+) -> PGresult | None:
+    """Execute a statement by its name; None: the server keeps enough of them for us."""
+    known: set[bytes] = info.setdefault(_PREPARED, set())
+    if statement.name not in known and len(known) >= MOST:
+        return None
     values = statement.values(parameters)
-    result = _send(driver, info, statement, values)
+    result = _send(driver, known, statement, values)
     if _sqlstate(result) == _FORGOTTEN:
-        info.pop(statement.name, None)
-        result = _send(driver, info, statement, values)
+        known.clear()
+        result = _send(driver, known, statement, values)
     return result
 
 
 def _send(
     driver: DriverConnection[Any],
-    info: MutableMapping[Any, Any],
+    known: set[bytes],
     statement: Prepared,
     values: Sequence[bytes | None],
 ) -> PGresult:
     """Execute what the connection has prepared, or prepares now."""
     name = statement.name
-    if name not in info:
+    if name not in known:
         driver.pgconn.send_prepare(name, statement.numbered)
         result = _answer(driver)
         if result.status != ExecStatus.COMMAND_OK and _sqlstate(result) != _KNOWN:
             return result
-        info[name] = True
+        known.add(name)
     driver.pgconn.send_query_prepared(name, values)
     return _answer(driver)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from enum import Enum
 
+import psycopg
 import pytest
 from psycopg import generators
-from sqlalchemy import Engine, create_engine, event, text
+from psycopg.pq import ExecStatus
+from sqlalchemy import Engine, NullPool, StaticPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import gendurable as gd
 from gendurable.queries.statement import Prepared
-from gendurable.runtime.single import run_single
+from gendurable.runtime.single import MOST, run_single
 
 XACT = text("SELECT pg_current_xact_id()::text")
 ONE = Prepared.of("SELECT 1, 'a', NULL")
@@ -93,6 +96,39 @@ class TestRunSingle:
         with connecting(url, prepare_threshold=None) as engine:
             assert run_single(engine, ONE, {}) is None
 
+    def test_a_connection_keeps_only_so_many(self, engine):
+        """Each takes memory of the server, for as long as the connection lives."""
+        several = [Prepared.of(f"SELECT {n}") for n in range(MOST)]
+        assert all(run_single(engine, one, {}) for one in several)
+        assert run_single(engine, ONE, {}) is None
+        assert run_single(engine, several[0], {}) == [[b"0"]]
+
+    @pytest.mark.parametrize("pool", [NullPool, StaticPool])
+    def test_is_for_others_to_do_where_no_connection_is_kept_for_one_at_a_time(self, url, pool):
+        """What is prepared on a new one is prepared in vain; what threads share needs its lock."""
+        engine = create_engine(url, poolclass=pool)
+        assert run_single(engine, ONE, {}) is None
+        engine.dispose()
+
+    def test_is_for_others_to_do_where_cursors_are_watched(self, url):
+        """Who traces the driver by cursors of his own sees each statement."""
+
+        class Watched(psycopg.Cursor):
+            pass
+
+        with connecting(url, cursor_factory=Watched) as engine:
+            assert run_single(engine, ONE, {}) is None
+
+    def test_is_for_others_to_do_in_a_pipeline(self, engine):
+        """There an answer comes only when it is asked for."""
+        with ExitStack() as stack:
+
+            @event.listens_for(engine, "checkout")
+            def pipe(connection, record, proxy) -> None:
+                stack.enter_context(connection.pipeline())
+
+            assert run_single(engine, ONE, {}) is None
+
     def test_is_for_others_to_do_in_another_encoding(self, url):
         """The driver knows how to write it."""
         with connecting(url, client_encoding="latin1") as engine:
@@ -159,6 +195,37 @@ class TestRunSingle:
 
         assert run_single(engine, ONE, {}) == ANSWER
 
+    def test_an_answer_that_comes_with_the_end_of_the_connection_is_none(self, engine, monkeypatch):
+        """Whoever cut the line may have done so after the commit, and need not say who he is."""
+
+        def cut(conn):
+            yield from generators.execute(conn)
+            answer = conn.make_empty_result(ExecStatus.FATAL_ERROR)
+            conn.finish()
+            return [answer]
+
+        run_single(engine, ONE, {})
+        with monkeypatch.context() as patch, pytest.raises(DBAPIError) as caught:
+            patch.setattr("gendurable.runtime.single.execute", cut)
+            run_single(engine, ONE, {})
+        assert caught.value.connection_invalidated
+
+    def test_a_server_that_is_away_is_an_error_of_sqlalchemys(self):
+        """As it is for any other call."""
+        engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nowhere")
+        with pytest.raises(OperationalError):
+            run_single(engine, ONE, {})
+
+    def test_an_error_hides_what_the_engine_hides(self, url):
+        """Who does not want values in his log has the state of objects in mind, too."""
+        secret = Prepared.of("SELECT pg_sleep(10)::text, %(a)s::text")
+        options = {"options": "-c statement_timeout=50"}
+        engine = create_engine(url, connect_args=options, hide_parameters=True)
+        with pytest.raises(OperationalError, match="statement timeout") as caught:
+            run_single(engine, secret, {"a": "SECRET"})
+        assert "SECRET" not in str(caught.value)
+        engine.dispose()
+
     def test_what_somebody_ended_is_not_run_again(self, url):
         """Who cancels a statement, or gives it a time, does not want it repeated another way."""
         with connecting(url, options="-c statement_timeout=50") as engine:
@@ -209,9 +276,30 @@ class TestRunSingle:
             assert conn.scalar(XACT) == conn.scalar(XACT)
         assert run_single(engine, ONE, {}) == ANSWER
 
+    def test_news_go_this_way(self, durable):
+        """Each NOTIFY would be three round trips else."""
+        assert run_single(durable.notifier.engine, ONE, {}) == ANSWER
+
+
+class Queue(str, Enum):  # noqa: UP042
+    """As it was before there was StrEnum: the name of a member is not what it holds."""
+
+    MAIL = "mail"
+
 
 class TestInserts:
     """What a lone insert makes of it."""
+
+    def test_a_name_may_be_a_member_of_an_enumeration(self, durable):
+        """It is what it holds, in each way to insert; and no later name is taken for it."""
+        keys = {"queue": Queue.MAIL, "correlation_key": Queue.MAIL, "concurrency_key": Queue.MAIL}
+        row = durable.instance(durable.insert(Plain(), **keys))
+        assert (row.queue, row.correlation_key, row.concurrency_key) == ("mail",) * 3
+
+        row = durable.instance(durable.insert(Plain(), queue="mail"))
+        assert row.queue == "mail"
+        (handle,) = durable.insert_all([gd.Spawn(Plain(), **keys)])
+        assert handle is None  # the key is taken
 
     def test_what_goes_another_way_is_inserted_all_the_same(self, url, durable):
         """Nobody sees which way it took."""
