@@ -35,6 +35,7 @@ from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
 from gendurable.rules import build
 from gendurable.runtime.buffer import Buffer
+from gendurable.runtime.connections import check_sharing
 from gendurable.runtime.notifier import Notifier
 from gendurable.runtime.worker import Worker
 from gendurable.scheduling import Scheduling
@@ -67,11 +68,12 @@ def bind(
             are seconds or timedelta.
 
     Raises:
-        ConfigError: settings are not usable; the message names all of them.
+        ConfigError: the engine is not usable, or settings are not; the message names all of them.
     """
     dialect = getattr(engine, "dialect", None)
     if getattr(dialect, "name", None) != "postgresql" or engine.dialect.driver != "psycopg":
         raise ConfigError(f"engine={engine!r} must be of create_engine('postgresql+psycopg://...')")
+    check_sharing(engine)
     settings["session_factory"] = session_factory
     settings["rate_limits"] = rate_limits or {}
     settings["concurrency_limits"] = concurrency_limits or {}

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from sqlalchemy import Engine
-from sqlalchemy.pool import AssertionPool, QueuePool, StaticPool
+from sqlalchemy.pool import AssertionPool, QueuePool, SingletonThreadPool, StaticPool
 
 from gendurable.errors import ConfigError
 
 #: What a worker needs beside one for each step: claim, commit, heartbeat, LISTEN.
 OWN = 4
+
+
+def check_sharing(engine: Engine) -> None:
+    """Refuse an engine that hands a connection to one thread while another one works on it.
+
+    Raises:
+        ConfigError: its pool is one of those that are made for tests or for SQLite.
+    """
+    pool = engine.pool
+    if isinstance(pool, (AssertionPool, SingletonThreadPool, StaticPool)):
+        raise ConfigError(
+            f"the engine's {type(pool).__name__} is for one thread, and gendurable has threads of"
+            " its own, if only to tell workers of new rows; leave poolclass= out"
+        )
 
 
 def check_pool(engine: Engine, slots: int) -> None:
@@ -30,8 +44,6 @@ def check_pool(engine: Engine, slots: int) -> None:
 def _room(engine: Engine) -> tuple[int | None, str]:
     """How many connections the pool hands out at once (None: any number), and why."""
     pool = engine.pool
-    if isinstance(pool, (StaticPool, AssertionPool)):
-        return 1, type(pool).__name__
     if not isinstance(pool, QueuePool):
         return None, ""
     size = pool.size()

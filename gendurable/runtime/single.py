@@ -10,7 +10,7 @@ from psycopg import Connection as DriverConnection
 from psycopg import Cursor, errors
 from psycopg.generators import execute
 from psycopg.pq import DiagnosticField, ExecStatus, PipelineStatus, TransactionStatus
-from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, StaticPool, text
+from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, text
 
 from gendurable.engine import faults
 from gendurable.queries.statement import Prepared, failed, is_watched
@@ -97,11 +97,11 @@ def run_single(
 
 
 def _is_ordinary(engine: Engine) -> bool:
-    """Whether nobody listens to *engine*, and its connections are kept, each for one at a time."""
+    """Whether nobody listens to *engine*, and its connections are kept."""
     told: Any = engine.dispatch
     if is_watched(engine) or told.begin or told.commit or told.engine_connect:
         return False
-    return not isinstance(engine.pool, (NullPool, StaticPool))
+    return not isinstance(engine.pool, NullPool)
 
 
 def _lent(engine: Engine) -> PoolProxiedConnection:

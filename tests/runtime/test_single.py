@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import generators
 from psycopg.pq import ExecStatus
-from sqlalchemy import Engine, NullPool, StaticPool, create_engine, event, text
+from sqlalchemy import Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import gendurable as gd
@@ -103,12 +103,9 @@ class TestRunSingle:
         assert run_single(engine, ONE, {}) is None
         assert run_single(engine, several[0], {}) == [[b"0"]]
 
-    @pytest.mark.parametrize("pool", [NullPool, StaticPool])
-    def test_is_for_others_to_do_where_no_connection_is_kept_for_one_at_a_time(self, url, pool):
-        """What is prepared on a new one is prepared in vain; what threads share needs its lock."""
-        engine = create_engine(url, poolclass=pool)
-        assert run_single(engine, ONE, {}) is None
-        engine.dispose()
+    def test_is_for_others_to_do_where_no_connection_is_kept(self, url):
+        """What is prepared on a new one is prepared in vain."""
+        assert run_single(create_engine(url, poolclass=NullPool), ONE, {}) is None
 
     def test_is_for_others_to_do_where_cursors_are_watched(self, url):
         """Who traces the driver by cursors of his own sees each statement."""

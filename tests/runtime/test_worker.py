@@ -12,7 +12,7 @@ from time import monotonic
 
 import pytest
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import AssertionPool, NullPool, SingletonThreadPool, StaticPool
 
 import gendurable as gd
 from gendurable import events
@@ -679,10 +679,11 @@ class TestSettings:
         """A pool without a bound is large enough for any worker."""
         gd.bind(create_engine(url, **options)).worker(queues={"default": 500})
 
-    def test_one_connection_will_not(self, url):
-        """A pool of a single connection is none for a worker."""
-        with pytest.raises(gd.ConfigError, match="StaticPool"):
-            gd.bind(create_engine(url, poolclass=StaticPool)).worker()
+    @pytest.mark.parametrize("pool", [AssertionPool, SingletonThreadPool, StaticPool])
+    def test_a_pool_for_one_thread_is_none(self, url, pool):
+        """Even a binding without a worker has a thread of its own."""
+        with pytest.raises(gd.ConfigError, match=f"{pool.__name__} is for one thread"):
+            gd.bind(create_engine(url, poolclass=pool))
 
     def test_a_forked_child_is_another_worker(self, durable):
         """The name that a child inherits is its parent's, so it takes a new one."""
