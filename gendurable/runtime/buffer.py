@@ -69,6 +69,7 @@ class Buffer:
 
     def flush(self) -> None:
         """Insert whatever waits, in this thread; what the database is away for keeps waiting."""
+        self._write()  # after what the background thread has taken, and not yet committed
         while self._waiting:
             self._write()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import subprocess
 import sys
+import threading
 from textwrap import dedent
 
 import pytest
@@ -53,6 +54,25 @@ class TestInserts:
 
         assert len(sent) == 1
         assert count(engine) == 500
+
+    def test_flush_waits_for_what_is_being_written(self, durable, engine):
+        """What the background thread has taken is committed when ``flush`` returns, too."""
+        here = threading.current_thread()
+        writing, looked = threading.Event(), threading.Event()
+
+        def write_slowly(*args):
+            if threading.current_thread() is not here:
+                writing.set()
+                looked.wait(0.2)  # who does not wait for this looks too early
+
+        event.listen(engine, "before_cursor_execute", write_slowly)
+        durable.insert_nowait(Report())
+        assert writing.wait(10)
+        durable.flush()
+        found = count(engine)
+        looked.set()
+
+        assert found == 1
 
     def test_workers_are_told(self, durable, engine, eventually):
         """A worker takes them at once."""
