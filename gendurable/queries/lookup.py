@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, bindparam, select
+from sqlalchemy import BigInteger, Connection, Text, bindparam, func, select
 
 from gendurable.models import Installation
-from gendurable.queries.parts import instances
-from gendurable.queries.statement import Database, Statement
+from gendurable.queries.parts import IDS, instances
+from gendurable.queries.statement import Database, Statement, array
 
 _COLUMNS = (
     instances.c.id,
@@ -52,6 +53,26 @@ BY_KEY = Statement(
     select(*_COLUMNS).where(instances.c.correlation_guard == bindparam("target", type_=Text)),
 )
 
+_ids = func.unnest(IDS).table_valued("one").render_derived("ids")
+
+#: Read how each of some instances stands.
+#:
+#: Index   instances_pkey
+#: Locks   none
+#: Race    as above
+#: Why     the waits of an event loop look together
+STANDINGS = Statement(
+    "lookup.standings",
+    select(
+        instances.c.id,
+        instances.c.status,
+        instances.c.result,
+        instances.c.last_error,
+        instances.c.step,
+        instances.c.attempt,
+    ).join_from(_ids, instances, instances.c.id == _ids.c.one),
+)
+
 #: The identity of this installation, and the revision of its schema.
 #:
 #: Index   none (one row)
@@ -66,6 +87,11 @@ def find(conn: Connection, db: Database, target: int | str) -> Any | None:
     statement = BY_ID if isinstance(target, int) else BY_KEY
     rows = db.rows(conn, statement, {"target": target})
     return rows[0] if rows else None
+
+
+def standings(conn: Connection, db: Database, ids: Iterable[int]) -> Sequence[Any]:
+    """Return (id, status, result, last_error, step, attempt) of those that are visible."""
+    return db.rows(conn, STANDINGS, {"ids": array(ids)})
 
 
 def installation(conn: Connection, db: Database) -> tuple[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
 from threading import Lock
+
+#: Called in the thread that has committed; it must neither wait nor raise.
+Bell = Callable[[], object]
 
 
 class Bells:
@@ -13,16 +15,15 @@ class Bells:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._bells: dict[int, tuple[SimpleQueue[None], ...]] = {}
+        self._bells: dict[int, tuple[Bell, ...]] = {}
 
     @contextmanager
-    def of(self, id: int) -> Iterator[SimpleQueue[None]]:
-        """Give a bell that rings for that instance."""
-        bell: SimpleQueue[None] = SimpleQueue()
+    def at(self, id: int, bell: Bell) -> Iterator[None]:
+        """Have *bell* rung for that instance."""
         with self._lock:
             self._bells[id] = (*self._bells.get(id, ()), bell)
         try:
-            yield bell
+            yield
         finally:
             with self._lock:
                 left = tuple(other for other in self._bells.pop(id, ()) if other is not bell)
@@ -34,4 +35,7 @@ class Bells:
         if self._bells:
             for id in ids:
                 for bell in self._bells.get(id, ()):
-                    bell.put(None)
+                    bell()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._bells.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from math import inf
-from queue import Empty
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: The first and the longest wait, in seconds, between two looks.
 FIRST, LONGEST = 0.005, 0.1
+#: By how much one is longer than the one before.
+GROWTH = 1.5
 
 
 def pauses(timeout: float | None) -> Iterator[float]:
@@ -24,7 +26,7 @@ def pauses(timeout: float | None) -> Iterator[float]:
     pause = FIRST
     while (left := end - monotonic()) > 0:
         yield min(pause, left)
-        pause = min(pause * 1.5, LONGEST)
+        pause = min(pause * GROWTH, LONGEST)
 
 
 def wait(
@@ -34,12 +36,17 @@ def wait(
 
     Each look is to be a short transaction of its own: nothing is held between two of them.
     """
-    with notifier.bells.of(id) as bell:
+    rung: SimpleQueue[None] = SimpleQueue()
+
+    def bell() -> None:
+        rung.put(None)
+
+    with notifier.bells.at(id, bell):
         found = look()
         for pause in pauses(timeout):
             if found is not None:
                 return found
             with suppress(Empty):
-                bell.get(timeout=pause)
+                rung.get(timeout=pause)
             found = look()
         return found

@@ -174,6 +174,7 @@ INDEXES = {
     "timers.next": {"instances_deadline", "instances_lease"},
     "lookup.by_id": {"instances_pkey"},
     "lookup.by_key": {"instances_correlation"},
+    "lookup.standings": {"instances_pkey"},
     "enqueue.holders": {"instances_correlation"},
     "gauges.queues": {
         "instances_claim",
