@@ -1,6 +1,7 @@
 """Durable execution for Python whose only server is the PostgreSQL that you already have."""
 
 from gendurable import events
+from gendurable.aio import AsyncDurable
 from gendurable.context import Child, Children, Context
 from gendurable.durable import Durable, bind
 from gendurable.engine.explanation import Explanation, Reason
@@ -18,7 +19,7 @@ from gendurable.errors import (
     UnknownLimit,
 )
 from gendurable.fsm import FSM, step, upgrade
-from gendurable.handle import Handle, Settled
+from gendurable.handle import AsyncHandle, Handle, Settled
 from gendurable.job import Fail, Job, Snooze, job
 from gendurable.lifecycle import Status
 from gendurable.models import Instance, StoredSignal, Transition
@@ -69,6 +70,8 @@ __all__ = [
     # Binding
     "ALL",
     "LIVE",
+    "AsyncDurable",
+    "AsyncHandle",
     "ConcurrencyLimit",
     "Durable",
     "Explanation",

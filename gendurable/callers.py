@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
 from gendurable import migrations
@@ -34,6 +35,8 @@ TRIES = 8
 
 #: What ``session=`` takes: whatever the caller's transaction runs in.
 Caller: TypeAlias = Session | scoped_session[Any] | Connection | None
+#: What it takes in ``durable.aio``.
+AsyncCaller: TypeAlias = AsyncSession | async_scoped_session[Any] | AsyncConnection | None
 
 
 @dataclass(slots=True)
@@ -121,9 +124,10 @@ def refuse_outside(durable: Operations, target: int | str, caller: Caller) -> No
     """Refuse what would wait for the step's own session: reach for ``session=ctx.session``."""
     scope = current.step()
     if caller is None and scope is not None and scope.touched and _is_me(durable, target):
+        session = "async_session" if scope.is_async else "session"
         raise InvalidInput(
             f"instance {scope.claim.id} has opened the session of its step: signal it with"
-            " session=ctx.session, or this call would wait for that session for ever"
+            f" session=ctx.{session}, or this call would wait for that session for ever"
         )
 
 
@@ -149,9 +153,7 @@ def _same(one: object, other: object) -> bool:
     return one is other
 
 
-def connection_of(
-    durable: Operations, caller: Session | scoped_session[Any] | Connection
-) -> Connection:
+def connection_of(durable: Operations, caller: object) -> Connection:
     """Return the connection that the caller's transaction runs on.
 
     Raises:
@@ -166,9 +168,19 @@ def connection_of(
         conn = caller
         if not conn.in_transaction():
             conn.begin()
+    elif isinstance(caller, (AsyncSession, async_scoped_session, AsyncConnection)):
+        raise InvalidInput(
+            f"session={caller!r} is asynchronous: durable.aio has the same methods as coroutines,"
+            " which take it"
+        )
     else:
         raise InvalidInput(
             f"session={caller!r} must be a Session, a scoped_session or a Connection"
+        )
+    if not conn.dialect.driver.startswith("psycopg"):
+        raise InvalidInput(
+            f"session= runs on the driver {conn.dialect.driver!r}, which does not take the engine's"
+            " statements: connect with postgresql+psycopg, asynchronous or not"
         )
     driver: Any = conn.connection.driver_connection
     if getattr(driver, "autocommit", False):

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from gendurable import migrations
+from gendurable.aio import AsyncDurable
 from gendurable.callers import (
     Caller,
     Work,
@@ -70,10 +71,10 @@ def bind(
     Raises:
         ConfigError: the engine is not usable, or settings are not; the message names all of them.
     """
-    dialect = getattr(engine, "dialect", None)
-    if getattr(dialect, "name", None) != "postgresql" or engine.dialect.driver != "psycopg":
-        raise ConfigError(f"engine={engine!r} must be of create_engine('postgresql+psycopg://...')")
+    _refuse_other("engine", engine)
     check_sharing(engine)
+    if async_engine is not None:
+        _refuse_other("async_engine", async_engine)
     settings["session_factory"] = session_factory
     settings["rate_limits"] = rate_limits or {}
     settings["concurrency_limits"] = concurrency_limits or {}
@@ -86,7 +87,7 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
 
     Every method that takes ``session=`` works in that transaction (a ``Session``, a
     ``scoped_session`` or a ``Connection``) and takes effect if and when it commits; without one it
-    has taken effect when it returns.
+    has taken effect when it returns. ``aio`` has the same methods as coroutines.
     """
 
     def __init__(
@@ -127,6 +128,8 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
         #: Who watches the executions of this binding from within, such as a tracer.
         self.probes: tuple[Probe, ...] = ()
         self.declarations = {}
+        #: The same methods as coroutines, for an ``AsyncSession``.
+        self.aio = AsyncDurable(self)
         self._identity: str | None = None
         self._lock = Lock()
 
@@ -213,6 +216,18 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
 
     def __repr__(self) -> str:
         return f"<Durable {self.name!r} {self.engine.url!r} schema {self.settings.schema!r}>"
+
+
+def _refuse_other(what: str, engine: object) -> None:
+    """Refuse what is no engine of its kind, and one on another driver."""
+    dialect: Any = getattr(engine, "dialect", None)
+    is_async = what == "async_engine"
+    if (
+        getattr(dialect, "name", None) != "postgresql"
+        or dialect.driver != "psycopg"
+        or dialect.is_async is not is_async
+    ):
+        raise ConfigError(f"{what}={engine!r} must be of create_{what}('postgresql+psycopg://...')")
 
 
 def _channel(schema: str) -> str:

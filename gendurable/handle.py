@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gendurable.lifecycle import Status
 
 if TYPE_CHECKING:
-    from gendurable.callers import Caller
+    from gendurable.callers import AsyncCaller, Caller
     from gendurable.durable import Durable
     from gendurable.models import Instance
     from gendurable.retry import Duration
@@ -27,7 +27,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Handle:
+class Inserted:
     """An instance that was inserted, or found under its key; ``int()`` of it is the id."""
 
     id: int
@@ -39,6 +39,14 @@ class Handle:
 
     def __index__(self) -> int:
         return self.id
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id}, created={self.created})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Handle(Inserted):
+    """An instance that ``Durable`` has inserted, or found under its key."""
 
     def wait(
         self, timeout: Duration | None = None, until: Literal["settled", "terminal"] = "settled"
@@ -73,5 +81,41 @@ class Handle:
         found: Instance | None = self.durable.instance(self, session=session)
         return found
 
-    def __repr__(self) -> str:
-        return f"Handle({self.id}, created={self.created})"
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AsyncHandle(Inserted):
+    """An instance that ``durable.aio`` has inserted, or found under its key."""
+
+    async def wait(
+        self, timeout: Duration | None = None, until: Literal["settled", "terminal"] = "settled"
+    ) -> Settled:
+        """Wait until the instance is parked on signals or has ended; see ``Durable.wait``."""
+        return await self.durable.aio.wait(self, timeout, until)
+
+    async def signal(
+        self,
+        signal: str | Signal,
+        payload: Any = None,
+        *,
+        dedup_key: str | None = None,
+        session: AsyncCaller = None,
+    ) -> bool:
+        """Send it a signal; see ``Durable.signal``."""
+        aio = self.durable.aio
+        return await aio.signal(self, signal, payload, dedup_key=dedup_key, session=session)
+
+    async def cancel(
+        self,
+        reason: str,
+        cascade: bool = False,
+        *,
+        session: AsyncCaller = None,
+        by: str | None = None,
+    ) -> bool:
+        """Cancel it; see ``Durable.cancel``."""
+        return await self.durable.aio.cancel(self, reason, cascade, session=session, by=by)
+
+    async def instance(self, session: AsyncCaller = None) -> Instance | None:
+        """Return the row, None if it is not visible; see ``Durable.instance``."""
+        found: Instance | None = await self.durable.aio.instance(self, session=session)
+        return found

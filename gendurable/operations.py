@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
 from gendurable.engine import control, targets
 from gendurable.errors import InvalidInput
-from gendurable.handle import Handle, Settled
+from gendurable.handle import AsyncHandle, Handle, Inserted, Settled
 from gendurable.lifecycle import TERMINAL, Status
 from gendurable.queries import lookup
 from gendurable.retry import Duration, seconds
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gendurable.runtime.notifier import Notifier
 
 #: What names an instance: its id, its correlation key, or the handle that its insert gave.
-Target: TypeAlias = int | str | Handle
+Target: TypeAlias = int | str | Handle | AsyncHandle
 
 
 class Operations:
@@ -101,17 +101,17 @@ class Operations:
         Raises:
             NoTarget: the instance is not visible.
         """
-        if until not in ("settled", "terminal"):
-            raise InvalidInput(f"until={until!r} must be 'settled' or 'terminal'")
-        limit = None if timeout is None else seconds(timeout, "timeout", InvalidInput)
-        first = self._look(as_target(target))
-        ends = TERMINAL if until == "terminal" else TERMINAL | {Status.AWAITING_SIGNAL}
+        limit, ends = check_wait(timeout, until)
+        id = find(self, as_target(target)).id
+
+        def standing() -> Settled:
+            return settled(find(self, id))
 
         def look() -> Settled | None:
-            now = _settled(self._look(first.id))
+            now = standing()
             return now if now.status in ends else None
 
-        return wait(self.notifier, first.id, look, limit) or _settled(self._look(first.id))
+        return wait(self.notifier, id, look, limit) or standing()
 
     def instance(self, target: Target, *, session: Caller = None) -> Any:
         """Return the mapped row of an instance, None if it is not visible.
@@ -131,17 +131,35 @@ class Operations:
                 reader.expunge_all()
                 return found
 
-    def _look(self, target: int | str) -> Any:
-        with working(self, None) as work:
-            row = lookup.find(work.conn, self.db, target)
-        if row is None:
-            raise targets.no_target(target)
-        return row
+
+def find(durable: Operations, target: int | str) -> Any:
+    """Return the row that *target* names.
+
+    Raises:
+        NoTarget: it is not visible.
+    """
+    with working(durable, None) as work:
+        row = lookup.find(work.conn, durable.db, target)
+    if row is None:
+        raise targets.no_target(target)
+    return row
+
+
+def check_wait(timeout: Duration | None, until: str) -> tuple[float | None, frozenset[Status]]:
+    """Return for how many seconds to wait, and for which statuses.
+
+    Raises:
+        InvalidInput: it is no duration, or nothing to wait for.
+    """
+    if until not in ("settled", "terminal"):
+        raise InvalidInput(f"until={until!r} must be 'settled' or 'terminal'")
+    limit = None if timeout is None else seconds(timeout, "timeout", InvalidInput)
+    return limit, TERMINAL if until == "terminal" else TERMINAL | {Status.AWAITING_SIGNAL}
 
 
 def as_target(target: Target | None) -> int | str:
     """Return *target* as an id or a key; None is neither."""
-    if isinstance(target, Handle):
+    if isinstance(target, Inserted):
         return target.id
     if isinstance(target, bool) or not isinstance(target, (int, str)):
         raise InvalidInput(f"target={target!r} must be an id, a correlation key or a Handle")
@@ -152,5 +170,6 @@ def as_target(target: Target | None) -> int | str:
     return check_name(target, "target")
 
 
-def _settled(row: Any) -> Settled:
+def settled(row: Any) -> Settled:
+    """Return how the instance of *row* stands."""
     return Settled(Status(row.status), row.result, row.last_error, row.step, row.attempt)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
 import gendurable as gd
 
 
@@ -62,3 +65,12 @@ Paid(amuont=3)  # wrong: likewise
 Order(nubmer=3)  # wrong: a misspelt field
 send_mail(3)  # wrong: an argument's type
 send_mail("x", body="y")  # wrong: no such parameter
+
+
+async def mix(durable: gd.Durable, session: Session, other: AsyncSession) -> None:
+    durable.insert(Order(number=3), session=other)  # wrong: an asynchronous session
+    await durable.aio.insert(Order(number=3), session=session)  # wrong: one that is not
+    await durable.aio.cancel(3)  # wrong: a reason is missing
+    await durable.aio.insert(Order(number=3), dealy=3)  # wrong: no such option
+    order = await durable.aio.insert(Order(number=3))
+    order.wait().result  # wrong: a coroutine that nobody awaits

@@ -6,6 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+
 import gendurable as gd
 
 
@@ -145,3 +147,30 @@ def operate(durable: gd.Durable, order: gd.Handle) -> None:
     why = durable.explain(order)
     text: str = why.text if why.reason is gd.Reason.KEY_HELD else str(why.details)
     print(one, many, revived, held, back, text)
+
+
+async def operate_async(durable: gd.Durable, session: AsyncSession) -> None:
+    aio: gd.AsyncDurable = durable.aio
+    order: gd.AsyncHandle = await aio.insert(Checkout(order=1), session=session)
+    many: list[gd.AsyncHandle | None] = await aio.insert_all(jobs, session=session)
+    stored: bool = await order.signal(PaymentConfirmed(amount=3), session=session)
+    settled: gd.Settled = await order.wait(timeout=3, until="terminal")
+    row: gd.Instance | None = await order.instance(session)
+    one: bool = await aio.cancel(order, "no", cascade=True, by="ada", session=session)
+    count: int = await aio.cancel(where=gd.Instance.queue == "mail", reason="no")
+    await aio.retry(order)
+    count += await aio.retry(where=gd.Instance.last_error.startswith("OSError"))
+    await aio.rewind("order:42", to=Mail.perform)
+    count += await aio.rewind(where=gd.Instance.fsm == "Mail", to="perform")
+    count += await aio.pause(queue="mail") + await aio.resume(queue="mail")
+    why: gd.Explanation = await aio.explain(order)
+    triggered: gd.AsyncHandle = await aio.trigger("yearly")
+    durable.cancel(triggered, "either kind of handle names an instance")
+    print(many, stored, settled.result, row, one, count, why.text)
+
+
+async def operate_elsewhere(
+    durable: gd.Durable, scope: async_scoped_session[AsyncSession], conn: AsyncConnection
+) -> None:
+    await durable.aio.insert(Checkout(order=1), session=scope)
+    await durable.aio.signal(3, "go", {"n": 1}, dedup_key="d", session=conn)

@@ -1,0 +1,52 @@
+"""Looking after an installation: does this build fit its rows, is it well, what is going on."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gendurable.aio.calling import Calling, call
+
+if TYPE_CHECKING:
+    from gendurable.engine.findings import Checked, Upgraded
+    from gendurable.engine.numbers import Stats
+    from gendurable.engine.slowness import Verdict
+    from gendurable.engine.survey import Progress
+
+
+class AsyncMaintenance(Calling):
+    """The part of a binding that looks after all of its rows at once."""
+
+    async def check(self, progress: Progress | None = None) -> Checked:
+        """Compare this build with all live rows; see ``Durable.check``.
+
+        *progress* is called on the event loop.
+        """
+        return await call(self._durable.check, None, _on_the_loop(progress))
+
+    async def upgrade_state(self, progress: Progress | None = None) -> Upgraded:
+        """Bring idle rows of old versions up to this build; see ``Durable.upgrade_state``.
+
+        *progress* is called on the event loop.
+        """
+        return await call(self._durable.upgrade_state, None, _on_the_loop(progress))
+
+    async def doctor(self) -> tuple[Verdict, ...]:
+        """Return a verdict on each invariant of a live database; see ``Durable.doctor``."""
+        return await call(self._durable.doctor, None)
+
+    async def stats(self) -> Stats:
+        """Return how many instances stand where, and the workers; see ``Durable.stats``."""
+        return await call(self._durable.stats, None)
+
+    async def create_schema(self) -> None:
+        """Create the schema, or bring it up to this release; see ``Durable.create_schema``."""
+        await call(self._durable.create_schema, None)
+
+
+def _on_the_loop(progress: Progress | None) -> Progress | None:
+    if progress is None:
+        return None
+    tell: Any = asyncio.get_running_loop().call_soon_threadsafe
+    return partial(tell, progress)
