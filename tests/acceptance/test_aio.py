@@ -207,6 +207,34 @@ class TestEveryKind:
         assert asyncio.run(main()) is False
         assert durable.instance(ticket).last_error == "first"
 
+    def test_cancelled(self, durable, async_engine, engine, blocked, count, open_):
+        """Who is cancelled in the middle of a call rolls his transaction back, and leaves no trace.
+
+        The statement that was under way ends, too: nobody waits for its locks.
+        """
+        ticket = durable.insert(Ticket())
+
+        async def main():
+            caller = await opened(open_(async_engine))
+            await durable.aio.insert(Ticket(), session=caller)
+            conn = caller if open_ is a_connection else await caller.connection()
+            pid = await conn.scalar(text("SELECT pg_backend_pid()"))
+            with engine.connect() as other:
+                durable.cancel(ticket, "first", session=other)
+                cancelling = asyncio.create_task(
+                    durable.aio.cancel(ticket, "second", session=caller)
+                )
+                await asyncio.to_thread(blocked, pid)
+                cancelling.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await cancelling
+                await caller.rollback()
+                await caller.close()
+
+        asyncio.run(main())
+        assert count() == 1
+        assert durable.instance(ticket).status == "runnable"
+
 
 class TestInstance:
     def test_belongs_to_the_session(self, durable, async_engine):
