@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncSession,
@@ -24,12 +24,22 @@ from gendurable.runtime import lookout
 from gendurable.testing import drain, fire_schedules
 from tests.acceptance.tickets import Team, Ticket
 
+#: What waits for longer has failed, also where it keeps the event loop from saying so.
+PATIENCE = {"options": "-c statement_timeout=10s"}
+
 
 @pytest.fixture
 def async_engine(url):
     """An engine whose connections no event loop leaves behind; none waits for ever."""
-    patience = {"options": "-c lock_timeout=10s"}
-    return create_async_engine(url, poolclass=NullPool, connect_args=patience)
+    return create_async_engine(url, poolclass=NullPool, connect_args=PATIENCE)
+
+
+@pytest.fixture
+def engine(url):
+    """The binding's engine; none of its statements waits for ever either."""
+    engine = create_engine(url, pool_size=20, connect_args=PATIENCE)
+    yield engine
+    engine.dispose()
 
 
 def a_session(engine):
@@ -458,6 +468,7 @@ class TestWithoutASession:
             with engine.connect() as other:
                 durable.cancel(ticket, "first", session=other)
                 cancelling = asyncio.create_task(durable.aio.cancel(ticket, "second"))
+                await asyncio.sleep(0)  # now it has begun
                 await durable.aio.insert(Ticket())
                 assert not cancelling.done()
                 other.commit()

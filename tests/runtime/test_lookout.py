@@ -144,13 +144,9 @@ def test_those_who_wait_long_look_together(table, monkeypatch):
     table.values = {1: 0, 2: 0, 3: 0}
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        looked = asyncio.Event()
-        table.after = lambda: loop.call_soon_threadsafe(looked.set)
         for id in (1, 2, 3):
-            looked.clear()
             tasks.append(asyncio.create_task(table.wait(id)))
-            await looked.wait()
+            await asyncio.sleep(lookout.LONGEST / 4)
         table.after = lambda: len(table.reads) > 8 and table.values.update({1: 10, 2: 10, 3: 10})
         await asyncio.gather(*tasks)
 
