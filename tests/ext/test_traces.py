@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
 
 import gendurable as gd
 from gendurable import testing
@@ -39,6 +43,21 @@ class TestSteps:
 
         first, second = spans.all("ext.Shaky.start")
         assert parent(first) == parent(second) == ids(spans.one("request"))
+
+    @pytest.mark.parametrize("in_a_session", [True, False])
+    def test_so_it_does_by_a_coroutine(self, durable, spans, url, in_a_session):
+        """The span goes along to the thread, and to the session's side of the event loop."""
+        engine = create_async_engine(url, poolclass=NullPool)
+
+        async def main():
+            async with AsyncSession(engine) as session, session.begin():
+                with spans.tracer.start_as_current_span("request"):
+                    await durable.aio.insert(Leaf(), session=session if in_a_session else None)
+
+        asyncio.run(main())
+        testing.drain(durable)
+
+        assert parent(spans.one("ext.Leaf.start")) == ids(spans.one("request"))
 
     def test_without_a_request_a_step_begins_a_trace(self, durable, spans):
         """Nothing is sent along, and nothing of the worker's own context is taken."""
