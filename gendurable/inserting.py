@@ -82,7 +82,7 @@ class Inserting(Buffering):
         )
         spawn = stamped(spawn, self.probes)
         parameters = parameters_of(spawn, self.settings.max_size)
-        news = {parameters["new_queue"]}
+        news = {enqueue.queue_of(spawn)}
         if session is None and rate_limit is None:
             row = run_single(self.given, self.db.prepared(INSERT_ONE), parameters)
             if row:

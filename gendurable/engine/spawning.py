@@ -58,11 +58,12 @@ def parameters_of(spawn: Spawn, max_size: int) -> dict[str, Any]:
         StateError: the object's state cannot be stored.
     """
     parameters = _usual(*_kind(spawn)).copy()
-    parameters["new_state"] = dump_state(spawn.obj, max_size=max_size)
+    parameters[f"{PREFIX}state"] = dump_state(spawn.obj, max_size=max_size)
     for name, value in _options(spawn).items():
         parameters[f"{PREFIX}{name}"] = value
     if spawn.headers:
-        parameters["new_headers"] = dump_json(spawn.headers, "headers", max_size=max_size)
+        word = dump_json(spawn.headers, "headers", max_size=max_size)
+        parameters[f"{PREFIX}headers"] = word
     return parameters
 
 

@@ -128,13 +128,13 @@ class Database:
         if not conn.in_transaction() or _is_watched(conn) or is_watched(conn.engine):
             return [tuple(row) for row in self.rows(conn, statement, parameters)]
         try:
-            return self.fetch(conn.engine, conn.connection, statement, parameters)
+            return self._fetch(conn.engine, conn.connection, statement, parameters)
         except DBAPIError as error:
             if error.connection_invalidated:
                 conn.invalidate(error)
             raise
 
-    def fetch(
+    def _fetch(
         self,
         engine: Engine,
         pooled: PoolProxiedConnection,
