@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy.exc import DBAPIError
@@ -69,7 +70,7 @@ class Trip:
             if events.step_start.receivers:
                 self._tell(events.step_start)
             try:
-                return (yield from self._answer(obj, lambda: step.func(obj, ctx)))  # noqa: B023
+                return (yield from self._answer(obj, partial(step.func, obj, ctx)))
             except LeaseLost:
                 yield self._scope.rollback
                 return self._end("lost")
@@ -159,7 +160,7 @@ class Trip:
         """
         while True:
             delay, self._delay = self._delay, min(self._delay * 2, LONGEST)
-            yield lambda: asyncio.sleep(delay) if self._scope.is_async else time.sleep(delay)  # noqa: B023
+            yield partial(asyncio.sleep if self._scope.is_async else time.sleep, delay)
             try:
                 return not (yield self._look)
             except DBAPIError as error:
