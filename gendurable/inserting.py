@@ -14,7 +14,7 @@ from gendurable.engine.spawning import parameters_of
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
 from gendurable.operations import Target, as_target
-from gendurable.queries.enqueue import INSERT_ONE
+from gendurable.queries.enqueue import statement_for
 from gendurable.retry import Duration
 from gendurable.runtime.single import run_single
 from gendurable.spawn import LIVE, Key, Scope, Spawn
@@ -84,7 +84,7 @@ class Inserting(Buffering):
         parameters = parameters_of(spawn, self.settings.max_size)
         news = {enqueue.queue_of(spawn)}
         if session is None and rate_limit is None:
-            row = run_single(self.given, self.db.prepared(INSERT_ONE), parameters)
+            row = run_single(self.given, self.db.prepared(statement_for(parameters)), parameters)
             if row:
                 self.notifier.announce(news)
                 return self._handle(int(row[0][0] or 0), True)

@@ -57,14 +57,14 @@ def parameters_of(spawn: Spawn, max_size: int) -> dict[str, Any]:
     Raises:
         StateError: the object's state cannot be stored.
     """
-    parameters = _usual(*_kind(spawn)).copy()
-    parameters[f"{PREFIX}state"] = dump_state(spawn.obj, max_size=max_size)
-    for name, value in _options(spawn).items():
-        parameters[f"{PREFIX}{name}"] = value
+    said = _usual(*_kind(spawn)).copy()
+    said[f"{PREFIX}state"] = dump_state(spawn.obj, max_size=max_size)
+    options = _options(spawn)
     if spawn.headers:
-        word = dump_json(spawn.headers, "headers", max_size=max_size)
-        parameters[f"{PREFIX}headers"] = word
-    return parameters
+        options["headers"] = dump_json(spawn.headers, "headers", max_size=max_size)
+    if not options:
+        return said
+    return {**BLANK, **said, **{f"{PREFIX}{name}": value for name, value in options.items()}}
 
 
 def in_key_order(keys: Sequence[str | None]) -> Sequence[int]:
@@ -106,8 +106,8 @@ def _head(*kind: object) -> str:
 
 @lru_cache(maxsize=1_000)
 def _usual(*kind: object) -> dict[str, Any]:
-    """Return the parameters of a row that says no more than what it shares; copy before use."""
-    return {**BLANK, **{f"{PREFIX}{name}": it for name, it in zip(HEAD, kind, strict=True)}}
+    """Return the parameters of what a row shares; copy before use."""
+    return {f"{PREFIX}{name}": it for name, it in zip(HEAD, kind, strict=True)}
 
 
 def _options(spawn: Spawn) -> dict[str, Any]:
