@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
 from gendurable.engine import control, targets
@@ -116,13 +116,15 @@ class Operations:
     def instance(self, target: Target, *, session: Caller = None) -> Any:
         """Return the mapped row of an instance, None if it is not visible.
 
-        In a caller's ``Session`` it belongs to that session, else it is detached.
+        In a caller's ``Session`` or ``scoped_session`` it belongs to that session, else it is
+        detached.
         """
         goal = as_target(target)
-        if isinstance(session, Session):
-            row = lookup.find(session.connection(), self.db, goal)
-            return None if row is None else session.get(self.Instance, row.id)
-        with working(self, session) as work:
+        own = session() if isinstance(session, scoped_session) else session
+        if isinstance(own, Session):
+            row = lookup.find(own.connection(), self.db, goal)
+            return None if row is None else own.get(self.Instance, row.id)
+        with working(self, own) as work:
             row = lookup.find(work.conn, self.db, goal)
             if row is None:
                 return None

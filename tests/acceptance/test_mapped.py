@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import ForeignKey, create_engine, func, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    relationship,
+    scoped_session,
+    sessionmaker,
+)
 
 import gendurable as gd
 from gendurable.engine import retention
@@ -83,6 +91,20 @@ class TestRelationship:
             basket.checkout = handle.instance(session)
         with Session(engine) as session:
             assert session.scalars(select(Basket)).one().checkout_id == int(handle)
+
+    def test_it_may_be_set_in_a_session_of_the_thread(self, durable, engine):
+        """A ``scoped_session`` owns what it gives, as the session does that it stands for."""
+        shared = scoped_session(sessionmaker(engine))
+        shared.add(basket := Basket())
+        shared.flush()
+        handle = durable.insert(Checkout(basket=basket.id), session=shared)
+        found = handle.instance(shared)
+        assert found in shared
+        basket.checkout = found
+        shared.commit()
+
+        assert shared.scalars(select(Basket)).one().checkout_id == int(handle)
+        shared.remove()
 
     def test_a_step_reads_it(self, durable, engine):
         """In the session of a step the relationship works as everywhere."""
