@@ -35,7 +35,7 @@ from gendurable.outcomes import (
 )
 from gendurable.retry import Backoff
 from gendurable.runtime.worker import Worker
-from gendurable.scheduling import ScheduleStatus
+from gendurable.schedules import ScheduleStatus
 from gendurable.settings import ConcurrencyLimit, RateLimit
 from gendurable.signals import ReceivedSignal, Signal, Signals
 from gendurable.spawn import ALL, LIVE, Scope, Spawn

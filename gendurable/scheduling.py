@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from gendurable.callers import Caller, Work, carry_out
 from gendurable.engine import limits, occurrences, schedules
@@ -16,6 +14,7 @@ from gendurable.operations import Operations
 from gendurable.outcomes import KEEP, Keep
 from gendurable.queries import schedules as query
 from gendurable.queries.enqueue import whole
+from gendurable.schedules import Missed, Overlap, ScheduleStatus, status_of
 from gendurable.spawn import Key, Spawn, check_name
 from gendurable.state import dump_json
 
@@ -24,36 +23,8 @@ if TYPE_CHECKING:
     from gendurable.fsm import FSM
     from gendurable.settings import Settings
 
-Missed = Literal["skip", "latest", "all"]
-Overlap = Literal["allow", "skip"]
-
 #: What each instance of a schedule finds in its headers.
 _HEADERS = {"schedule", "occurrence", "triggered"}
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleStatus:
-    """How a schedule stands; its expression and zone are those that hold, edited or not.
-
-    ``last_id`` is the instance inserted last, triggered ones included; with ``overlap="skip"`` one
-    that still lives stands there until it has ended. ``skipped_at`` is the occurrence skipped last
-    because that one lived, and ``error`` why it cannot fire.
-    """
-
-    name: str
-    cron: str
-    timezone: str
-    edited: bool
-    missed: Missed
-    overlap: Overlap
-    paused: bool
-    next_at: datetime | None
-    last_at: datetime | None
-    last_id: int | None
-    skipped_at: datetime | None
-    fired: int
-    skipped: int
-    error: str | None
 
 
 class Scheduling(Operations):
@@ -203,7 +174,7 @@ class Scheduling(Operations):
         """Return the schedules that are stored, by name."""
 
         def read(work: Work) -> list[ScheduleStatus]:
-            return [_status(row) for row in query.everything(work.conn, self.db)]
+            return [status_of(row) for row in query.everything(work.conn, self.db)]
 
         return carry_out(self, session, read)
 
@@ -237,22 +208,3 @@ def _check_headers(headers: Any, max_size: int) -> None:
     if taken := _HEADERS & headers.keys():
         raise InvalidInput(f"headers={headers!r}: the schedule itself sets {', '.join(taken)}")
     dump_json(headers, "headers", max_size=max_size)
-
-
-def _status(row: Any) -> ScheduleStatus:
-    return ScheduleStatus(
-        name=row.name,
-        cron=row.cron_override or row.cron,
-        timezone=row.timezone_override or row.timezone,
-        edited=row.cron_override is not None or row.timezone_override is not None,
-        missed=row.missed,
-        overlap=row.overlap,
-        paused=row.paused_at is not None,
-        next_at=row.next_at,
-        last_at=row.last_at,
-        last_id=row.last_id,
-        skipped_at=row.skipped_at,
-        fired=row.fired,
-        skipped=row.skipped,
-        error=row.error,
-    )

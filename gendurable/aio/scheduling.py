@@ -6,7 +6,7 @@ from gendurable.aio.calling import Calling, call, handle_of
 from gendurable.callers import AsyncCaller
 from gendurable.handle import AsyncHandle
 from gendurable.outcomes import KEEP, Keep
-from gendurable.scheduling import ScheduleStatus
+from gendurable.schedules import ScheduleStatus
 
 
 class AsyncScheduling(Calling):

@@ -6,19 +6,17 @@ it raised. A thread calls; an event loop calls and awaits. So it is written once
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy.exc import DBAPIError
-
 from gendurable import events
 from gendurable.context import Context
-from gendurable.engine import current, faults
+from gendurable.engine import current
 from gendurable.engine.claim import EMPTY
+from gendurable.engine.doubt import Doubt
 from gendurable.engine.encode import encode, failed_fields
 from gendurable.engine.nouns import Claim, Finished
 from gendurable.engine.probes import stamped_children
@@ -26,17 +24,11 @@ from gendurable.engine.record import history_entry, say
 from gendurable.engine.scope import Scope
 from gendurable.errors import LeaseLost
 from gendurable.outcomes import Outcome, Retry
-from gendurable.queries import outcomes
 from gendurable.signals import Signals
 from gendurable.state import describe, load_state, storable
 
 if TYPE_CHECKING:
     from gendurable.fsm import FSM
-
-#: How often a step runs again after a deadlock before that is an error of the step.
-DEADLOCKS = 5
-#: The first and the longest wait, in seconds, after a connection was lost.
-FIRST, LONGEST = 0.05, 2.0
 
 #: Yields calls to make, is sent their results, returns what came of the claim.
 Calls: TypeAlias = Generator[Callable[[], Any], Any, Finished]
@@ -45,7 +37,7 @@ Calls: TypeAlias = Generator[Callable[[], Any], Any, Finished]
 class Trip:
     """Runs one claim in one scope."""
 
-    __slots__ = ("_awaited", "_began", "_binding", "_claim", "_deadlocks", "_delay", "_scope")
+    __slots__ = ("_awaited", "_began", "_binding", "_claim", "_doubt", "_scope")
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -53,8 +45,7 @@ class Trip:
         self._binding = scope.durable
         self._awaited = _awaited(scope.claim)
         self._began = time.monotonic()
-        self._deadlocks = 0
-        self._delay = FIRST
+        self._doubt = Doubt(scope)
 
     def run(self) -> Calls:
         """Run the step; again, from the state it started with, after the database's own faults."""
@@ -75,11 +66,11 @@ class Trip:
                 yield self._scope.rollback
                 return self._end("lost")
             except Exception as error:
-                if not self._is_the_databases(error):
-                    yield self._scope.rollback
-                    return (yield from self.recover(error))
+                steps_own = not self._doubt.covers(error)
                 yield self._scope.rollback
-                if faults.is_disconnect(error) and (yield from self._lost_meanwhile()):
+                if steps_own:
+                    return (yield from self.recover(error))
+                if (yield from self._doubt.row_is_lost(error)):
                     return self._end("lost")
             except BaseException as death:
                 yield self._scope.rollback
@@ -104,11 +95,11 @@ class Trip:
             yield self._scope.rollback
             return self._end("lost")
         except Exception as second:
-            databases = self._is_the_databases(second)
+            steps_own = not self._doubt.covers(second)
             yield self._scope.rollback
-            if not databases:
+            if steps_own:
                 return self._last_word(error, second)
-            if faults.is_disconnect(second) and (yield from self._lost_meanwhile()):
+            if (yield from self._doubt.row_is_lost(second)):
                 return self._end("lost")
         except BaseException as death:
             yield self._scope.rollback
@@ -139,46 +130,6 @@ class Trip:
             self._measure(finished)  # it is written right here
             finished.committed = yield lambda: self._scope.commit(finished)
         return self._note(finished)
-
-    def _is_the_databases(self, error: Exception) -> bool:
-        """Whether an error of the open session is none of the step: it runs again."""
-        if not (self._scope.touched and isinstance(error, DBAPIError)):
-            return False
-        if faults.is_conflict(error):
-            self._deadlocks += 1
-            return self._deadlocks <= DEADLOCKS
-        if not faults.is_disconnect(error):
-            return False
-        # Without a SQLSTATE it may be another database that is away, and that is for the step.
-        return faults.sqlstate(error) is not None or self._scope.disconnected
-
-    def _lost_meanwhile(self) -> Generator[Callable[[], Any], Any, bool]:
-        """Wait until the database is back; say whether the row is no longer ours.
-
-        Then it was committed, the answer being lost, or somebody else has it: nothing is left to
-        do.
-        """
-        while True:
-            delay, self._delay = self._delay, min(self._delay * 2, LONGEST)
-            yield partial(asyncio.sleep if self._scope.is_async else time.sleep, delay)
-            try:
-                return not (yield self._look)
-            except DBAPIError as error:
-                if not (faults.is_lost(error) or faults.is_transient(error)):
-                    raise
-            if self._scope.stopping:
-                return True
-
-    def _look(self) -> Any:
-        """Return whether the row is still ours, from a thread of its own if this is a loop."""
-        return asyncio.to_thread(self._owned) if self._scope.is_async else self._owned()
-
-    def _owned(self) -> bool:
-        """Whether the row is still ours; locked, since a lost commit may still be on its way."""
-        claim = self._claim
-        with self._binding.engine.begin() as conn:
-            found = outcomes.lock(conn, self._binding.db, [claim.id], wait=True)
-        return found.get(claim.id) == (self._scope.worker, claim.claim_seq)
 
     def _context(self, obj: FSM, awaited: Signals, signals: Signals) -> Context:
         claim = self._claim

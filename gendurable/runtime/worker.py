@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import secrets
@@ -22,6 +21,7 @@ from gendurable.engine import limits
 from gendurable.engine.faults import is_lost
 from gendurable.runtime.connections import check_pool
 from gendurable.runtime.crew import Crew
+from gendurable.runtime.garbage import seldom_collected
 from gendurable.runtime.health import Health, HealthServer
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ log = logging.getLogger("gendurable")
 #: The longest time, in seconds, that a signal goes unheeded.
 HEED = 0.25
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: How many objects a worker allocates, beyond those that it frees, between two looks of Python's
-#: garbage collector.
-ALLOCATIONS = 10_000
 
 
 class Worker:
@@ -148,7 +145,7 @@ class Worker:
             self.start()
             self._running = True
             try:
-                with _seldom_collected():
+                with seldom_collected():
                     reason = self._told_to_leave()
                 log.info("worker %s drains: %s", self.name, reason)
             finally:
@@ -231,23 +228,3 @@ class Worker:
         if self._signals > 1:
             os._exit(128 + number)
         self._leave.put(signal.Signals(number).name)
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """In a process that works, let the garbage collector look seldom, and not at what stays.
-
-    Claims live for a batch. Python's default is to look for cycles among them several times before
-    they are gone, which takes a twentieth of the time of jobs that do nothing.
-    """
-    before = gc.get_threshold()
-    if current_thread() is not main_thread() or not 0 < before[0] < ALLOCATIONS:
-        yield
-        return
-    gc.freeze()
-    gc.set_threshold(ALLOCATIONS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

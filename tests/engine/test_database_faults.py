@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import gendurable as gd
-from gendurable.engine import trip
+from gendurable.engine import doubt
 from gendurable.testing import drain
 from tests.engine.script import Note, Scripted, notes
 
@@ -275,7 +275,7 @@ class TestLostConnection:
     def test_waits_longer_each_time(self, durable, engine, script, monkeypatch):
         """A step whose connection is lost again and again does not run in a tight circle."""
         waits = []
-        monkeypatch.setattr(trip.time, "sleep", waits.append)
+        monkeypatch.setattr(doubt.time, "sleep", waits.append)
         runs = Runs()
 
         def start(obj, ctx):
@@ -290,7 +290,7 @@ class TestLostConnection:
         assert drain(durable) == {"done": 1}
         assert len(waits) == 5
         assert waits == sorted(waits)
-        assert waits[0] < waits[-1] <= trip.LONGEST
+        assert waits[0] < waits[-1] <= doubt.LONGEST
 
 
 class TestLostAnswer:

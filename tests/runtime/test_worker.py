@@ -556,6 +556,18 @@ class TestRun:
 
         assert seen == [(10_000, *before[1:])]
         assert gc.get_threshold() == before
+        assert gc.get_freeze_count() == 0
+
+    def test_what_the_host_has_frozen_stays_frozen(self, durable, eventually):
+        """A server that forks freezes its objects, for the sake of shared pages."""
+        one = durable.worker(gc=False)
+        gc.freeze()
+        try:
+            one.leave()
+            assert one.run() == 0
+            assert gc.get_freeze_count() > 0
+        finally:
+            gc.unfreeze()
 
 
 class TestDrain:

@@ -1,0 +1,78 @@
+"""What the database's own faults leave open: whose error it is, and whose the row."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy.exc import DBAPIError
+
+from gendurable.engine import faults
+from gendurable.queries import outcomes
+
+if TYPE_CHECKING:
+    from gendurable.engine.scope import Scope
+
+#: How often a step runs again after a deadlock before that is an error of the step.
+DEADLOCKS = 5
+#: The first and the longest wait, in seconds, after a connection was lost.
+FIRST, LONGEST = 0.05, 2.0
+
+#: Yields calls to make, is sent their results, answers a question.
+Asks: TypeAlias = Generator[Callable[[], Any], Any, bool]
+
+
+class Doubt:
+    """What the database's own faults leave uncertain about one execution."""
+
+    __slots__ = ("_deadlocks", "_delay", "_scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._deadlocks = 0
+        self._delay = FIRST
+
+    def covers(self, error: Exception) -> bool:
+        """Whether an error of the open session is none of the step: it runs again."""
+        if not (self._scope.touched and isinstance(error, DBAPIError)):
+            return False
+        if faults.is_conflict(error):
+            self._deadlocks += 1
+            return self._deadlocks <= DEADLOCKS
+        if not faults.is_disconnect(error):
+            return False
+        # Without a SQLSTATE it may be another database that is away, and that is for the step.
+        return faults.sqlstate(error) is not None or self._scope.disconnected
+
+    def row_is_lost(self, error: Exception) -> Asks:
+        """Say whether the row is no longer ours, which only a lost connection leaves in doubt.
+
+        Then it was committed, the answer being lost, or somebody else has it: nothing is left to
+        do. Waits until the database is back.
+        """
+        if not faults.is_disconnect(error):
+            return False
+        while True:
+            delay, self._delay = self._delay, min(self._delay * 2, LONGEST)
+            yield partial(asyncio.sleep if self._scope.is_async else time.sleep, delay)
+            try:
+                return not (yield self._look)
+            except DBAPIError as again:
+                if not (faults.is_lost(again) or faults.is_transient(again)):
+                    raise
+            if self._scope.stopping:
+                return True
+
+    def _look(self) -> Any:
+        """Return whether the row is still ours, from a thread of its own if this is a loop."""
+        return asyncio.to_thread(self._owned) if self._scope.is_async else self._owned()
+
+    def _owned(self) -> bool:
+        """Whether the row is still ours; locked, since a lost commit may still be on its way."""
+        scope, claim = self._scope, self._scope.claim
+        with scope.durable.engine.begin() as conn:
+            found = outcomes.lock(conn, scope.durable.db, [claim.id], wait=True)
+        return found.get(claim.id) == (scope.worker, claim.claim_seq)
