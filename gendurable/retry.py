@@ -39,7 +39,9 @@ class Backoff:
     """Which errors of a step are tried again, how often, and after how long.
 
     ``attempts`` counts all executions of a visit, the first one included. The delay starts with
-    ``first``, grows by ``factor`` with each attempt and never exceeds ``cap``.
+    ``first``, grows by ``factor`` with each attempt and never exceeds ``cap``. ``jitter`` is the
+    part of it, 0 to 1, that is left to chance: with 0.5 it is between a half and the whole of it,
+    so that what failed together does not come back together.
     """
 
     attempts: int
@@ -47,6 +49,7 @@ class Backoff:
     factor: float = 2
     cap: Duration = 300
     on: type[Exception] | tuple[type[Exception], ...] = (Exception,)
+    jitter: float = 0
 
     def __post_init__(self) -> None:
         if type(self.attempts) is not int or self.attempts < 1:
@@ -56,6 +59,8 @@ class Backoff:
         kinds: tuple[Any, ...] = self.on if isinstance(self.on, tuple) else (self.on,)
         if not kinds or not all(isinstance(k, type) and issubclass(k, Exception) for k in kinds):
             raise InvalidInput(f"Backoff(on={self.on!r}) must name the exceptions to try again on")
+        if type(self.jitter) not in (int, float) or not 0 <= self.jitter <= 1:
+            raise InvalidInput(f"Backoff(jitter={self.jitter!r}) must lie between 0 and 1")
         seconds(self.first, "Backoff(first)", InvalidInput)
         seconds(self.cap, "Backoff(cap)", InvalidInput)
 
@@ -68,9 +73,10 @@ class Backoff:
         first = seconds(self.first, "first", InvalidInput)
         cap = seconds(self.cap, "cap", InvalidInput)
         try:
-            return min(first * self.factor ** min(attempt, 1_024), cap)
+            longest = min(first * self.factor ** min(attempt, 1_024), cap)
         except OverflowError:
-            return cap if first else 0.0
+            longest = cap if first else 0.0
+        return jitter(longest, longest * (1 - self.jitter)) if self.jitter else longest
 
 
 _random = Random()

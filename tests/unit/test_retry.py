@@ -42,6 +42,15 @@ class TestBackoff:
         """first=0 tries again at once, each time."""
         assert gd.Backoff(attempts=5, first=0).delay(100_000) == 0
 
+    def test_jitter_is_the_part_that_is_left_to_chance(self):
+        """Delays differ, and lie between what is certain and the whole."""
+        backoff = gd.Backoff(attempts=5, first=8, jitter=0.25)
+        delays = {backoff.delay(0) for _ in range(100)}
+
+        assert len(delays) > 50
+        assert min(delays) >= 6
+        assert max(delays) <= 8
+
     def test_covers_the_errors_it_names(self):
         """Subclasses of a named error are covered, others are not."""
         backoff = gd.Backoff(attempts=2, on=(OSError,))
@@ -62,6 +71,10 @@ class TestBackoff:
             {"attempts": 1, "on": ()},
             {"attempts": 1, "on": (KeyboardInterrupt,)},
             {"attempts": 1, "on": "OSError"},
+            {"attempts": 1, "jitter": -0.1},
+            {"attempts": 1, "jitter": 1.1},
+            {"attempts": 1, "jitter": math.nan},
+            {"attempts": 1, "jitter": True},
         ],
     )
     def test_refuses_nonsense(self, wrong):
