@@ -86,9 +86,9 @@ class TestKeys:
                     sleep(0.4)
             assert monitor.most == {"gate": 5}
             durable.set_limit("gate", gd.ConcurrencyLimit(2))
-            sleep(0.3)
+            eventually(lambda: world.count(EXECUTING) <= 2, PATIENCE)
             monitor.forget()
-            sleep(0.5)
+            sleep(0.5)  # for as long nobody may see more
             assert monitor.most == {"gate": 2}
             began = monotonic()
             durable.set_limit("gate", gd.ConcurrencyLimit(4))
@@ -112,7 +112,7 @@ class TestRates:
 
         eventually(lambda: world.left() <= 500, PATIENCE)
         eventually(lambda: world.count(FREE) == 0, PATIENCE)
-        sleep(1.5)
+        sleep(1.5)  # longer than a sweep, in which more might start
         left = Counter(
             key
             for (key,) in world.rows(
@@ -153,6 +153,7 @@ class TestRates:
         assert used >= 0.9
 
 
+EXECUTING = "FROM gendurable.instances WHERE status = 'executing'"
 FREE = (
     "FROM gendurable.instances WHERE status = 'executing' OR blocked IS NULL AND status <> 'done'"
 )
