@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from sqlalchemy.orm import Session
-
 from gendurable.errors import ConfigError
 from gendurable.retry import Duration, seconds
 from gendurable.rules import (
@@ -22,6 +20,7 @@ from gendurable.rules import (
     text_or_none,
     whole,
 )
+from gendurable.sessions import refuse_unfit
 from gendurable.spawn import check_name
 from gendurable.state import MAX_SIZE
 
@@ -194,21 +193,6 @@ def _part(kind: type[Any]) -> Rule:
     return check
 
 
-def _zope(value: Any, what: str) -> Any:
-    """Refuse a factory whose sessions a transaction manager commits: a step commits its own."""
-    factory = getattr(value, "session_factory", value)
-    kind = getattr(factory, "class_", factory)
-    if not (isinstance(kind, type) and issubclass(kind, Session)):
-        return value
-    for listener in kind().dispatch.after_begin:
-        if type(getattr(listener, "__self__", None)).__module__.startswith("zope.sqlalchemy"):
-            raise ConfigError(
-                f"{what} is registered with zope.sqlalchemy, so that a transaction manager would"
-                " commit the sessions of steps; give a plain sessionmaker (requests use that one)"
-            )
-    return value
-
-
 def _check_binding(settings: Settings) -> Iterable[str]:
     if settings.heartbeat_interval > settings.lease_ttl / 2:
         yield (
@@ -234,7 +218,7 @@ _BIND: Final[Mapping[str, Rule]] = {
     "listen_url": text_or_none,
     "rate_limits": _limits(RateLimit),
     "concurrency_limits": _limits(ConcurrencyLimit),
-    "session_factory": _zope,
+    "session_factory": refuse_unfit,
 }
 
 _WORKER: Final[Mapping[str, Rule]] = {

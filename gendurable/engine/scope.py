@@ -122,6 +122,8 @@ class Scope:
         self._conn = None
         self._closing = False
         self.used = False
+        if session is not None:
+            _release(session)
         if wrapper is not None:
             return _close(wrapper)
         if session is not None:
@@ -136,11 +138,17 @@ class Scope:
         committed = commit(conn, self.durable.db, self.worker, [finished], wait=True, ttl=ttl)
         if committed.done:
             session.commit()
+        _release(session)
         session.close()
         return committed
 
     def _guarded(self, session: Session) -> Session:
-        """Watch over *session*: a session of ours finds its scope, one of the user's is told."""
+        """Watch over *session*: a session of ours finds its scope, one of the user's is told.
+
+        Whoever closes it in the step, as ``with ctx.session:`` does at its end, would roll back
+        what is to commit with the outcome: that does nothing.
+        """
+        vars(session)["close"] = _kept_open
         if isinstance(session, StepSession):
             session.scope = self
         else:
@@ -184,6 +192,15 @@ class Scope:
             Child(id, fsm, step, Status(status), state, result, error, in_round)
             for id, fsm, step, status, state, result, error, in_round in rows
         ]
+
+
+def _kept_open() -> None:
+    """Stand in for the ``close`` of a session that is closed with the outcome."""
+
+
+def _release(session: Session) -> None:
+    """Let *session* be closed again."""
+    vars(session).pop("close", None)
 
 
 class StepSession(Session):

@@ -54,6 +54,21 @@ class TestAsync:
         assert notes(engine) == []
         assert row(id).last_error.startswith("RuntimeError: the session of a step")
 
+    def test_closing_leaves_it_open(self, durable, engine, script):
+        """``async with ctx.async_session:`` keeps what was written for the outcome, too."""
+
+        async def start(obj, ctx):
+            async with ctx.async_session as session:
+                session.add(Note(text="a"))
+            await ctx.async_session.close()
+            return gd.Done()
+
+        script["start"] = start
+        durable.insert(Asynchronous())
+        drain(durable)
+
+        assert notes(engine) == ["a"]
+
     def test_wrong_kind(self, durable, script, row):
         """An async step has no sync session; the error says which one it has."""
 

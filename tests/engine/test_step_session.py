@@ -123,6 +123,43 @@ class TestTheAuthors:
         assert notes(engine) == []
         assert row(id).last_error.startswith("RuntimeError")
 
+    @pytest.mark.parametrize("factory", [False, True])
+    def test_closing_leaves_it_open(self, engine, script, row, factory):
+        """``with ctx.session:`` and ``close`` keep what was written for the outcome."""
+        durable = gd.bind(engine, session_factory=sessionmaker(engine) if factory else None)
+
+        def start(obj, ctx):
+            with ctx.session as session:
+                session.add(Note(text="a"))
+            ctx.session.close()
+            sessions.append(ctx.session)
+            return gd.Done(ctx.session.scalar(select(Note.text)))
+
+        sessions = []
+        script["start"] = start
+        id = durable.insert(Scripted())
+        drain(durable)
+
+        assert notes(engine) == ["a"]
+        assert row(id).result == "a"
+        assert not sessions[0].in_transaction()
+        assert not list(sessions[0])
+
+    def test_closing_does_not_save_what_fails(self, durable, engine, script, row):
+        """What was written in a ``with`` block of the session goes with the step's error."""
+
+        def start(obj, ctx):
+            with ctx.session as session:
+                session.add(Note(text="a"))
+            raise ValueError
+
+        script["start"] = start
+        id = durable.insert(Scripted())
+        drain(durable)
+
+        assert notes(engine) == []
+        assert row(id).status == "failed"
+
     def test_prepare_raises(self, engine, script):
         """``prepare`` raises, in a two-phase session too."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import gendurable as gd
 from gendurable.settings import DAY, Settings, WorkerSettings
@@ -56,13 +58,37 @@ class TestSettings:
     def test_refuses_a_factory_that_zope_commits(self):
         """A step commits its own session, so no transaction manager may do it."""
         zope = pytest.importorskip("zope.sqlalchemy")
-        plain, managed = sessionmaker(), sessionmaker()
+        engine = create_engine("postgresql+psycopg://nowhere/at_all")
+        plain, managed = sessionmaker(engine), sessionmaker(engine)
         zope.register(managed)
 
         assert Settings(session_factory=plain).session_factory is plain
         for factory in (managed, scoped_session(managed)):
             with pytest.raises(gd.ConfigError, match=r"session_factory.*zope\.sqlalchemy"):
                 Settings(session_factory=factory)
+
+    def test_refuses_a_factory_whose_sessions_are_no_steps_own(self):
+        """Shared, without a database, in another kind of database, or no factory at all."""
+        engine = create_engine("postgresql+psycopg://nowhere/at_all")
+        other = create_engine("sqlite://")
+        for factory, why in (
+            (scoped_session(sessionmaker(engine)), "is a scoped_session"),
+            (Session(engine), "cannot be called"),
+            (sessionmaker(), "knows no engine"),
+            (sessionmaker(other), r"sqlite\+pysqlite"),
+        ):
+            with pytest.raises(gd.ConfigError, match=f"session_factory.*{why}"):
+                Settings(session_factory=factory)
+
+    def test_takes_a_class_that_finds_its_engine_itself(self):
+        """As the sessions of Flask-SQLAlchemy do; and a function."""
+
+        class Routed(Session):
+            def get_bind(self, *args: Any, **kwargs: Any) -> Engine:
+                return create_engine("postgresql+psycopg://nowhere/at_all")
+
+        for factory in (sessionmaker(class_=Routed), lambda: Routed()):
+            assert Settings(session_factory=factory).session_factory is factory
 
 
 class TestWorkerSettings:
