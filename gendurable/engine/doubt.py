@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gendurable.engine import faults
 from gendurable.queries import outcomes
@@ -16,8 +17,8 @@ from gendurable.queries import outcomes
 if TYPE_CHECKING:
     from gendurable.engine.scope import Scope
 
-#: How often a step runs again after a deadlock before that is an error of the step.
-DEADLOCKS = 5
+#: How often a step that had to give way runs again before that is an error of the step.
+REPEATS = 5
 #: The first and the longest wait, in seconds, after a connection was lost.
 FIRST, LONGEST = 0.05, 2.0
 
@@ -28,24 +29,34 @@ Asks: TypeAlias = Generator[Callable[[], Any], Any, bool]
 class Doubt:
     """What the database's own faults leave uncertain about one execution."""
 
-    __slots__ = ("_deadlocks", "_delay", "_scope")
+    __slots__ = ("_delay", "_repeats", "_scope")
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._deadlocks = 0
+        self._repeats = 0
         self._delay = FIRST
 
     def covers(self, error: Exception) -> bool:
-        """Whether an error of the open session is none of the step: it runs again."""
-        if not (self._scope.touched and isinstance(error, DBAPIError)):
+        """Whether an error of the open session is none of the step: it runs again.
+
+        So it does where its pool had no connection left: others, who have one, let go of it.
+        """
+        if not self._scope.touched:
+            return False
+        if isinstance(error, PoolTimeout):
+            return self._scope.disconnected and self._once_more()
+        if not isinstance(error, DBAPIError):
             return False
         if faults.is_conflict(error):
-            self._deadlocks += 1
-            return self._deadlocks <= DEADLOCKS
+            return self._once_more()
         if not faults.is_disconnect(error):
             return False
         # Without a SQLSTATE it may be another database that is away, and that is for the step.
         return faults.sqlstate(error) is not None or self._scope.disconnected
+
+    def _once_more(self) -> bool:
+        self._repeats += 1
+        return self._repeats <= REPEATS
 
     def row_is_lost(self, error: Exception) -> Asks:
         """Say whether the row is no longer ours, which only a lost connection leaves in doubt.

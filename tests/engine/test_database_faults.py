@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from psycopg import errors
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 import gendurable as gd
 from gendurable.engine import doubt
@@ -291,6 +291,63 @@ class TestLostConnection:
         assert len(waits) == 5
         assert waits == sorted(waits)
         assert waits[0] < waits[-1] <= doubt.LONGEST
+
+
+class TestNoConnection:
+    @pytest.fixture
+    def small(self, url):
+        """An engine with a single connection."""
+        engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.05)
+        yield engine
+        engine.dispose()
+
+    def test_a_pool_that_has_none_left_is_no_error(self, small, engine, script, row):
+        """The step runs again, and finds one when somebody has let go of his."""
+        held = small.connect()
+        durable = gd.bind(engine, session_factory=sessionmaker(small))
+        runs = Runs()
+
+        def start(obj, ctx):
+            if runs(obj, ctx) == 3:
+                held.close()
+            ctx.session.add(Note(text="a"))
+            ctx.session.flush()
+            return gd.Done()
+
+        script["start"] = start
+        id = durable.insert(Scripted())
+
+        assert drain(durable) == {"done": 1}
+        assert len(runs.seen) == 4
+        assert notes(engine) == ["a"]
+        assert row(id).attempt == 0
+
+    def test_not_for_ever(self, small, engine, script, row):
+        """A pool that never has one is an error of the step in the end."""
+        durable = gd.bind(engine, session_factory=sessionmaker(small))
+        script["start"] = lambda obj, ctx: ctx.session.scalar(text("SELECT 1"))
+        id = durable.insert(Scripted())
+        with small.connect():
+            drain(durable)
+
+        assert row(id).last_error.startswith("TimeoutError")
+
+    def test_another_pool_is_the_steps_business(self, small, durable, script, row):
+        """Where the step's own session has its connection, it is somebody else who has none."""
+        runs = Runs()
+
+        def start(obj, ctx):
+            runs(obj, ctx)
+            ctx.session.scalar(text("SELECT 1"))
+            small.connect()
+
+        script["start"] = start
+        id = durable.insert(Scripted())
+        with small.connect():
+            drain(durable)
+
+        assert len(runs.seen) == 1
+        assert row(id).status == "failed"
 
 
 class TestLostAnswer:
