@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from gendurable.queries.outdated import is_outdated
+
 #: Deadlock, serialization failure: somebody had to give way, and may try again.
 CONFLICT = frozenset({"40P01", "40001"})
 #: The same, and a lock that was not to be had in time: the engine tries its own transactions again.
@@ -29,12 +31,12 @@ def sqlstate(error: BaseException) -> str | None:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same transaction may succeed when it is run again."""
-    return sqlstate(error) in TRANSIENT
+    return sqlstate(error) in TRANSIENT or is_outdated(error)
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether a transaction had to give way to another one."""
-    return sqlstate(error) in CONFLICT
+    """Whether a transaction had to give way to another one, or to a change of the tables."""
+    return sqlstate(error) in CONFLICT or is_outdated(error)
 
 
 def is_lost_race(error: BaseException) -> bool:

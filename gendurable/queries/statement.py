@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     Connection,
@@ -25,6 +25,7 @@ from sqlalchemy.sql.expression import ClauseElement, bindparam, column
 from sqlalchemy.types import TypeEngine
 
 from gendurable.models import SCHEMA, Base
+from gendurable.queries.outdated import is_outdated, renew_outdated
 
 _DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
 _PREPARER = _DIALECT.identifier_preparer
@@ -115,7 +116,7 @@ class Database:
         self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]
     ) -> Sequence[Any]:
         """Run *statement* on *conn* and return its rows."""
-        return conn.exec_driver_sql(self._text(statement), dict(parameters)).all()
+        return cast("Sequence[Any]", self._execute(conn, statement, parameters).all())
 
     def tuples(
         self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]
@@ -161,7 +162,15 @@ class Database:
 
     def run(self, conn: Connection, statement: Statement, parameters: Mapping[str, Any]) -> int:
         """Run *statement* on *conn* for its effect; return how many rows it touched."""
-        return conn.exec_driver_sql(self._text(statement), dict(parameters)).rowcount
+        return int(self._execute(conn, statement, parameters).rowcount)
+
+    def _execute(self, conn: Connection, statement: Statement, given: Mapping[str, Any]) -> Any:
+        try:
+            return conn.exec_driver_sql(self._text(statement), dict(given))
+        except DBAPIError as error:
+            if is_outdated(error):
+                renew_outdated(conn.engine, conn.connection, error)
+            raise
 
     def _text(self, statement: Statement) -> str:
         text = self._texts.get(statement)
@@ -192,6 +201,7 @@ def failed(
     error: Exception,
 ) -> BaseException:
     """Return an error of the driver as SQLAlchemy would raise it; tell the pool, as that would."""
+    renew_outdated(engine, pooled, error)
     gone = engine.dialect.is_disconnect(error, pooled, None)  # type: ignore[arg-type]
     if gone:  # what the pool still has is as old
         engine.pool._invalidate(pooled, error)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import gendurable as gd
-from gendurable.engine.faults import is_disconnect, sqlstate
+from gendurable.engine.faults import is_conflict, is_disconnect, is_transient, sqlstate
 from gendurable.engine.spawning import parameters_of
 from gendurable.queries import enqueue
 from gendurable.queries.statement import Database, Statement
@@ -18,6 +18,7 @@ TWICE = Statement(
     "test.twice",
     text("INSERT INTO gendurable.pauses (queue) SELECT 'q' FROM generate_series(1, 2)"),
 )
+COLUMN = Statement("test.column", text("SELECT c FROM changing"))
 
 
 class Plain(gd.Job, name="statement.plain"):
@@ -96,3 +97,32 @@ class TestTuples:
             conn.commit()
 
         assert durable.wait(id, 0).status == "runnable"
+
+
+class TestOutdated:
+    @pytest.fixture
+    def alone(self, url):
+        """An engine of one connection, which commits by itself."""
+        engine = create_engine(url, pool_size=1, max_overflow=0, isolation_level="AUTOCOMMIT")
+        yield engine
+        engine.dispose()
+
+    @pytest.mark.parametrize("how", ["rows", "tuples", "run"])
+    def test_is_not_for_ever(self, engine, alone, db, how):
+        """A connection is replaced when a column that it reads has got another type."""
+
+        def ask() -> object:
+            with alone.begin() as conn:
+                return getattr(db, how)(conn, COLUMN, {})
+
+        with engine.begin() as conn:
+            conn.exec_driver_sql("CREATE TABLE changing AS SELECT 1 AS c")
+        answers = [ask() for _ in range(10)]
+        with engine.begin() as conn:
+            conn.exec_driver_sql("ALTER TABLE changing ALTER c TYPE bigint")
+        with pytest.raises(DBAPIError, match="cached plan") as caught:
+            ask()
+
+        assert is_transient(caught.value)
+        assert is_conflict(caught.value)
+        assert ask() == answers[0]
