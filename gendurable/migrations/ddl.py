@@ -58,6 +58,12 @@ def set_storage(op: Op, schema: str, table: str, options: Mapping[str, str]) -> 
     op.execute(text(f"ALTER TABLE {name} SET ({settings})"))
 
 
+def analyse(op: Op, schema: str, table: str) -> None:
+    """Gather the statistics of *table*; of an empty one they would hold when it no longer is."""
+    name = f"{quoted(schema)}.{quoted(table)}"
+    op.execute(_block(f"IF EXISTS (SELECT FROM {name}) THEN ANALYZE {name}; END IF;"))
+
+
 def drop_all(op: Op, tables: MetaData, *types: Enum) -> None:
     """Drop *tables* and *types*."""
     for table in reversed(tables.sorted_tables):

@@ -22,18 +22,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gendurable.lifecycle import Status
 from gendurable.models.base import NOW, STATUS, Base
+from gendurable.models.domains import DOMAINS
 
 LIVE_SQL = "status IN ('runnable', 'executing', 'awaiting_signal', 'awaiting_children')"
 RUNNABLE_SQL = "status = 'runnable' AND blocked IS NULL AND paused_at IS NULL"
-
-
-#: Keys, names and queues are text of 1 to 512 bytes: longer ones would not fit an index row. It is
-#: one check, since PostgreSQL reads and plans every check of a table anew for each statement.
-_NAMES = ("fsm", "step", "queue", "correlation_key", "concurrency_key", "rate_limit")
-_NAMES_SQL = (
-    f"'' <> ALL (ARRAY[{', '.join(_NAMES)}]) AND"
-    f" greatest({', '.join(f'octet_length({name})' for name in _NAMES)}) <= 512"
-)
 
 
 class Instance(Base):
@@ -41,22 +33,26 @@ class Instance(Base):
 
     A worker owns the row while ``locked_by`` is its name and ``claim_seq`` the number of its
     claim; a CHECK ties both to ``executing``. Every outcome is guarded by exactly that pair.
+
+    What must hold of one value is a domain, and each CHECK is as short as it can be, since
+    PostgreSQL reads them anew for every statement (decision 0041). Statuses are in order: those
+    before ``done`` are live, those from ``failed`` on have not ended well.
     """
 
     __tablename__ = "instances"
 
     # What runs
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    fsm: Mapped[str] = mapped_column(Text)
+    fsm: Mapped[str] = mapped_column(DOMAINS.name)
     fsm_version: Mapped[int] = mapped_column(server_default="1")
-    step: Mapped[str] = mapped_column(Text)
+    step: Mapped[str] = mapped_column(DOMAINS.name)
     status: Mapped[Status] = mapped_column(STATUS, server_default="runnable")
     state: Mapped[Any] = mapped_column(JSONB)
     result: Mapped[Any | None] = mapped_column(JSONB)
     last_error: Mapped[str | None] = mapped_column(Text)
 
     # When it runs
-    queue: Mapped[str] = mapped_column(Text, server_default="default")
+    queue: Mapped[str] = mapped_column(DOMAINS.name, server_default="default")
     priority: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     eligible_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
     paused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -72,23 +68,23 @@ class Instance(Base):
     timed_out: Mapped[bool] = mapped_column(server_default=text("false"))
 
     # Who it is
-    correlation_key: Mapped[str | None] = mapped_column(Text)
-    correlation_scope: Mapped[str | None] = mapped_column(Text)
+    correlation_key: Mapped[str | None] = mapped_column(DOMAINS.name)
+    correlation_scope: Mapped[str | None] = mapped_column(DOMAINS.scope)
     correlation_guard: Mapped[str | None] = mapped_column(
         Text,
         Computed(
-            "CASE WHEN correlation_scope = 'all' THEN correlation_key "
-            f"WHEN correlation_scope = 'live' AND {LIVE_SQL} THEN correlation_key END",
+            "CASE WHEN correlation_scope = 'all' OR correlation_scope IS NOT NULL"
+            " AND status < 'done' THEN correlation_key END",
             persisted=True,
         ),
     )
 
     # What limits it
-    concurrency_key: Mapped[str | None] = mapped_column(Text)
+    concurrency_key: Mapped[str | None] = mapped_column(DOMAINS.name)
     slot: Mapped[int | None]
-    rate_limit: Mapped[str | None] = mapped_column(Text)
-    weight: Mapped[int] = mapped_column(server_default="1")
-    blocked: Mapped[str | None] = mapped_column(Text)
+    rate_limit: Mapped[str | None] = mapped_column(DOMAINS.name)
+    weight: Mapped[int] = mapped_column(DOMAINS.positive, server_default="1")
+    blocked: Mapped[str | None] = mapped_column(DOMAINS.blocked)
 
     # The claim
     locked_by: Mapped[str | None] = mapped_column(Text)
@@ -99,9 +95,9 @@ class Instance(Base):
     parent_id: Mapped[int | None] = mapped_column(BigInteger)
     parent_round: Mapped[int | None]
     round: Mapped[int] = mapped_column(server_default="0")
-    quorum: Mapped[int | None]
-    children_pending: Mapped[int] = mapped_column(server_default="0")
-    children_done: Mapped[int] = mapped_column(server_default="0")
+    quorum: Mapped[int | None] = mapped_column(DOMAINS.positive)
+    children_pending: Mapped[int] = mapped_column(DOMAINS.count, server_default="0")
+    children_done: Mapped[int] = mapped_column(DOMAINS.count, server_default="0")
 
     # The rest
     ended_from: Mapped[Status | None] = mapped_column(STATUS)
@@ -117,14 +113,12 @@ class Instance(Base):
             "(locked_by IS NULL) = (lease_expires_at IS NULL)", name="instances_owner_has_lease"
         ),
         CheckConstraint(
-            "(slot IS NOT NULL) = (status = 'executing' AND concurrency_key IS NOT NULL)",
+            "(slot IS NOT NULL) = (locked_by IS NOT NULL AND concurrency_key IS NOT NULL)",
             name="instances_slot_while_executing",
         ),
         CheckConstraint("slot >= 0", name="instances_slot_from_zero"),
         CheckConstraint(
-            "blocked IS NULL OR (status = 'runnable' AND"
-            " blocked IN ('key', 'rate', 'unknown', 'invalid'))",
-            name="instances_blocked_while_runnable",
+            "blocked IS NULL OR status = 'runnable'", name="instances_blocked_while_runnable"
         ),
         CheckConstraint(
             "blocked <> 'key' OR concurrency_key IS NOT NULL", name="instances_blocked_key"
@@ -133,34 +127,28 @@ class Instance(Base):
             "blocked <> 'rate' OR rate_limit IS NOT NULL", name="instances_blocked_rate"
         ),
         CheckConstraint(
-            "status <> 'awaiting_signal' OR cardinality(awaits) > 0",
-            name="instances_awaits_something",
+            "status <> 'awaiting_signal' OR awaits <> '{}'", name="instances_awaits_something"
         ),
         CheckConstraint(
             "status <> 'awaiting_children' OR children_pending > 0",
             name="instances_awaits_children",
         ),
         CheckConstraint(
-            "deadline IS NULL OR status IN ('awaiting_signal', 'awaiting_children', 'cancelled')",
+            "deadline IS NULL OR status = ANY ('{awaiting_signal, awaiting_children, cancelled}')",
             name="instances_deadline_while_parked",
         ),
         CheckConstraint(
-            "(ended_from IS NOT NULL) = (status IN ('failed', 'cancelled'))",
+            "(ended_from IS NOT NULL) = (status >= 'failed')",
             name="instances_ended_from_somewhere",
         ),
         CheckConstraint(
-            "correlation_scope IS NULL OR"
-            " (correlation_key IS NOT NULL AND correlation_scope IN ('live', 'all'))",
+            "correlation_scope IS NULL OR correlation_key IS NOT NULL",
             name="instances_correlation_scope",
         ),
         CheckConstraint(
             "(parent_id IS NULL) = (parent_round IS NULL)", name="instances_child_has_round"
         ),
         CheckConstraint("parent_id < id", name="instances_parent_is_older"),
-        CheckConstraint("weight > 0", name="instances_weight_positive"),
-        CheckConstraint("quorum > 0", name="instances_quorum_positive"),
-        CheckConstraint("children_pending >= 0 AND children_done >= 0", name="instances_children"),
-        CheckConstraint(_NAMES_SQL, name="instances_names"),
         # queries.claim.CLAIM: the order of work; ``id`` last, or every claim sorts
         Index(
             "instances_claim",

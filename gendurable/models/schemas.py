@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from gendurable.lifecycle import Status
 from gendurable.models.base import SCHEMA, STATUS, Base
+from gendurable.models.domains import Domains, IntegerDomain, TextDomain
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def tables_for(schema: str) -> Tables:
         metadata = MetaData(schema=schema)
 
     status = _status_type(SchemaBase.metadata)
+    domains = Domains.of(SchemaBase.metadata)
     for table in Base.metadata.sorted_tables:
         copy = table.to_metadata(
             SchemaBase.metadata, schema=schema, referred_schema_fn=lambda *_: schema
@@ -53,6 +55,8 @@ def tables_for(schema: str) -> Tables:
         for column in copy.columns:
             if isinstance(column.type, Enum):
                 column.type = status
+            elif isinstance(column.type, TextDomain | IntegerDomain):
+                column.type = domains.like(column.type)
     copies = {name: _copy(cls, SchemaBase, schema) for name, cls in originals.items()}
     return Tables(schema, SchemaBase.metadata, copies)
 

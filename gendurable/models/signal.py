@@ -12,13 +12,13 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
-    Text,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gendurable.models.base import NOW, SCHEMA, Base
+from gendurable.models.domains import DOMAINS
 
 
 class StoredSignal(Base):
@@ -34,17 +34,15 @@ class StoredSignal(Base):
     target_id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey(f"{SCHEMA}.instances.id", ondelete="CASCADE")
     )
-    name: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(DOMAINS.name)
     payload: Mapped[Any | None] = mapped_column(JSONB)
-    dedup_key: Mapped[str | None] = mapped_column(Text)
+    dedup_key: Mapped[str | None] = mapped_column(DOMAINS.name)
     inserted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
     consumed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     #: What the sender's tracer sends along.
     headers: Mapped[Any | None] = mapped_column(JSONB)
 
     __table_args__ = (
-        CheckConstraint("octet_length(name) BETWEEN 1 AND 512", name="signals_name_size"),
-        CheckConstraint("octet_length(dedup_key) BETWEEN 1 AND 512", name="signals_dedup_key_size"),
         CheckConstraint(
             "consumed_at IS NULL OR dedup_key IS NOT NULL", name="signals_tombstone_has_dedup_key"
         ),

@@ -14,7 +14,8 @@ _QUERIES = {
         WHERE c.relnamespace = CAST(:schema AS regnamespace)
           AND a.attnum > 0 AND NOT a.attisdropped""",
     "constraints": """
-        SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+        SELECT coalesce(nullif(contypid, 0)::regtype::text, conrelid::regclass::text)
+                   || '.' || conname, pg_get_constraintdef(oid)
         FROM pg_constraint WHERE connamespace = CAST(:schema AS regnamespace)
           AND contype <> 'n'""",
     "indexes": """
@@ -26,6 +27,9 @@ _QUERIES = {
                rank() OVER (PARTITION BY typname ORDER BY enumsortorder)
         FROM pg_type JOIN pg_enum ON enumtypid = pg_type.oid
         WHERE typnamespace = CAST(:schema AS regnamespace)""",
+    "domains": """
+        SELECT typname, format_type(typbasetype, typtypmod), typnotnull, typdefault
+        FROM pg_type WHERE typnamespace = CAST(:schema AS regnamespace) AND typtype = 'd'""",
     "storage": """
         SELECT relname, (SELECT array_agg(o ORDER BY o) FROM unnest(reloptions) o)
         FROM pg_class WHERE relnamespace = CAST(:schema AS regnamespace) AND relkind = 'r'""",
@@ -35,7 +39,7 @@ _QUERIES = {
 def catalog(conn: Connection, schema: str) -> dict[str, object]:
     """Return all that PostgreSQL knows about *schema*, whose name is written as ``<schema>``."""
     conn.execute(text("SET LOCAL search_path = ''"))
-    quoted = conn.dialect.identifier_preparer.quote_schema(schema)
+    quoted = conn.dialect.identifier_preparer.quote_schema(schema).replace("%%", "%")
     return {
         f"{kind} {name}": str(tuple(facts)).replace(f"{quoted}.", "<schema>.")
         for kind, query in _QUERIES.items()

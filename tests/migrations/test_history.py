@@ -44,7 +44,7 @@ def without_storage(conn: Connection, schema: str) -> dict[str, object]:
 
 class TestCreateSchema:
     def test_makes_what_the_models_describe(self, conn):
-        """Migrating an empty database gives the tables, checks and indexes of the models."""
+        """Migrating an empty database gives the tables, types and indexes of the models."""
         migrations.create_schema(conn, "migrated")
         conn.execute(text("CREATE SCHEMA gendurable"))
         Base.metadata.create_all(conn)
@@ -245,6 +245,7 @@ class TestTablesFor:
         assert other is tables_for("else")
         assert conn.scalar(select(other.Installation.revision)) == migrations.head()
         assert other.Instance.__table__.c.status.type.schema == "else"
+        assert other.Instance.__table__.c.queue.type.domain.schema == "else"
 
     def test_names_what_is_missing(self):
         """A misspelt class is an AttributeError that says so."""

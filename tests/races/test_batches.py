@@ -253,7 +253,7 @@ class TestLongKeys:
     def test_by_the_table_itself(self, play, column, size):
         """Nor does the table take one, or none, from anybody else, whatever else is null."""
         id = play.actor()
-        with pytest.raises(IntegrityError, match="instances_names"):
+        with pytest.raises(IntegrityError, match="name_has_1_to_512_bytes"):
             play.change(
                 f"UPDATE gendurable.instances SET {column} = repeat('k', {size}) WHERE id = :id",
                 id=id,

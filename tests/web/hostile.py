@@ -21,11 +21,12 @@ REST = """
         last_error = %(t)s WHERE id = 1;
     UPDATE gendurable.schedules SET error = %(t)s, cron_override = %(t)s, timezone_override = %(t)s;
     INSERT INTO gendurable.instances (fsm, step, state, queue, concurrency_key, blocked) VALUES
-        (%(t)s, %(t)s, '{}', %(t)s, %(t)s || ':a', 'key');
+        (%(t)s::text, %(t)s::text, '{}', %(t)s::text, %(t)s::text || ':a', 'key');
     INSERT INTO gendurable.instances (fsm, step, state, queue, rate_limit, blocked) VALUES
-        (%(t)s, %(t)s, '{}', %(t)s, %(t)s || ':a', 'rate');
+        (%(t)s::text, %(t)s::text, '{}', %(t)s::text, %(t)s::text || ':a', 'rate');
     INSERT INTO gendurable.instances (fsm, step, state, queue, status, locked_by, lease_expires_at)
-        VALUES (%(t)s, %(t)s, '{}', %(t)s, 'executing', %(t)s, statement_timestamp())
+        VALUES (%(t)s::text, %(t)s::text, '{}', %(t)s::text, 'executing', %(t)s::text,
+        statement_timestamp())
 """
 
 
