@@ -134,6 +134,10 @@ class Database:
             if error.connection_invalidated:
                 conn.invalidate(error)
             raise
+        except BaseException as error:
+            if not isinstance(error, Exception):  # interrupted: nobody knows how far it came
+                conn.invalidate(error)
+            raise
 
     def _fetch(
         self,

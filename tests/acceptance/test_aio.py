@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 from sqlalchemy import create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 from sqlalchemy.ext.asyncio import (
     AsyncSession,
     async_scoped_session,
@@ -244,6 +244,33 @@ class TestEveryKind:
         asyncio.run(main())
         assert count() == 1
         assert durable.instance(ticket).status == "runnable"
+
+    def test_cancelled_and_committed(self, durable, async_engine, engine, blocked, count, open_):
+        """A transaction in which a call was cancelled refuses to commit: half of it may be lost."""
+
+        async def main():
+            caller = await opened(open_(async_engine))
+            await durable.aio.insert(Ticket(), session=caller)
+            conn = caller if open_ is a_connection else await caller.connection()
+            pid = await conn.scalar(text("SELECT pg_backend_pid()"))
+            with engine.connect() as other:
+                durable.insert(Ticket(), session=other, correlation_key="k")
+                inserting = asyncio.create_task(
+                    durable.aio.insert(Ticket(), session=caller, correlation_key="k")
+                )
+                await asyncio.to_thread(blocked, pid)
+                inserting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await inserting
+                with pytest.raises(PendingRollbackError):
+                    await caller.commit()
+                await caller.rollback()
+                await durable.aio.insert(Ticket(), session=caller)
+                await caller.commit()
+                await caller.close()
+
+        asyncio.run(main())
+        assert count() == 1
 
 
 class TestInstance:
