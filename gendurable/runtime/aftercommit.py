@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from sqlalchemy import Connection, Engine, NestedTransaction, RootTransaction, event
 
@@ -22,23 +22,39 @@ News = str | Aftercare
 Committing = Callable[[RootTransaction, set[News]], object]
 
 
+#: The savepoint that news hangs on; None: the transaction itself.
+_Place = ref[NestedTransaction] | None
+
+
 class _Armed:
-    """The news of one transaction, sorted by the savepoint that it hangs on."""
+    """The news of one transaction, sorted by the savepoint that it hangs on.
+
+    Transactions have their connection, so those are not kept here: one that is dropped without an
+    end is collected, rolled back and given back to its pool.
+    """
 
     __slots__ = ("news", "released", "transaction")
 
     def __init__(self, transaction: RootTransaction) -> None:
-        self.transaction = transaction
-        self.news: dict[NestedTransaction | None, set[News]] = {}
-        self.released: set[NestedTransaction] = set()
+        self.transaction = ref(transaction)
+        self.news: dict[_Place, set[News]] = {}
+        self.released: set[_Place] = set()
+
+    def add(self, conn: Connection, news: Iterable[News]) -> None:
+        """Hang *news* on the savepoint that *conn* is in."""
+        savepoint = conn.get_nested_transaction()
+        place = None if savepoint is None else ref(savepoint)
+        self.news.setdefault(place, set()).update(news)
 
     def settle(self, conn: Connection) -> None:
         """Drop what hung on a savepoint that was rolled back; hand up what was released."""
-        for savepoint in [s for s in self.news if s is not None and not s.is_active]:
-            news = self.news.pop(savepoint)
-            if savepoint in self.released:
-                self.released.discard(savepoint)
-                self.news.setdefault(conn.get_nested_transaction(), set()).update(news)
+        for place in [place for place in self.news if place is not None]:
+            savepoint = place()
+            if savepoint is None or not savepoint.is_active:
+                news = self.news.pop(place)
+                if place in self.released:
+                    self.released.discard(place)
+                    self.add(conn, news)
 
 
 class AfterCommit:
@@ -57,10 +73,10 @@ class AfterCommit:
         if transaction is None:
             return
         armed = self._armed.get(conn)
-        if armed is None or armed.transaction is not transaction:
+        if armed is None or armed.transaction() is not transaction:
             armed = self._armed[conn] = _Armed(transaction)
         armed.settle(conn)
-        armed.news.setdefault(conn.get_nested_transaction(), set()).update(news)
+        armed.add(conn, news)
 
     def _listen(self, engine: Engine) -> None:
         self._engines.add(engine)
@@ -78,8 +94,9 @@ class AfterCommit:
             return
         armed.settle(conn)
         news = set[News]().union(*armed.news.values())
-        if news:
-            self._committing(armed.transaction, news)
+        transaction = armed.transaction()
+        if news and transaction is not None:
+            self._committing(transaction, news)
 
     def _rollback(self, conn: Connection, *_: Any) -> None:
         self._armed.pop(conn, None)
@@ -92,5 +109,5 @@ class AfterCommit:
         if armed := self._armed.get(conn):
             armed.settle(conn)
             savepoint = conn.get_nested_transaction()
-            if savepoint in armed.news and savepoint is not None:
-                armed.released.add(savepoint)
+            if savepoint is not None and (place := ref(savepoint)) in armed.news:
+                armed.released.add(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
@@ -217,6 +218,22 @@ class TestOnCommit:
             assert quiet(news)
 
         assert news.get(timeout=5) == {"a"}
+
+    def test_a_transaction_that_is_dropped(self, engine, notifier):
+        """What was never ended is rolled back, and its connection is the pool's again."""
+
+        def work() -> None:
+            session = Session(engine)
+            session.execute(WORK)
+            notifier.announce_on_commit(session, {"gone"})
+            session.begin_nested()
+            notifier.announce_on_commit(session, {"gone too"})
+            assert engine.pool.checkedout() == 1
+
+        work()
+        gc.collect()
+
+        assert engine.pool.checkedout() == 0
 
     @pytest.mark.parametrize("two_phase", [False, True])
     def test_zope_sqlalchemy(self, engine, notifier, news, two_phase):
