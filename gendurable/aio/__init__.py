@@ -15,8 +15,8 @@ class AsyncDurable(AsyncInserting, AsyncOperating, AsyncEditing, AsyncScheduling
     Each has the parameters, the meaning and the errors of the method whose name it bears, except
     that ``session=`` is an ``AsyncSession``, an ``async_scoped_session`` or an
     ``AsyncConnection``. With one it works in that transaction, on the event loop, and takes effect
-    if and when that commits. Without one the method itself runs in a thread of the event loop's
-    executor, on the binding's engine, and has taken effect when the coroutine returns.
+    if and when that commits. Without one the method itself runs in a thread of the binding's, on
+    its engine, and has taken effect when the coroutine returns.
 
     A coroutine that is cancelled while a thread works for it ends at once; the thread goes on, and
     its transaction commits as if nobody had been cancelled, or fails by itself. Where that must not

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, overload
 
-from gendurable.aio.calling import Calling, call
+from gendurable.aio.calling import Calling
 from gendurable.callers import AsyncCaller
 from gendurable.editing import To
 from gendurable.engine.explanation import Explanation
@@ -52,7 +52,7 @@ class AsyncEditing(Calling):
     ) -> int | None:
         """Set an instance to a step, from wherever it stands; see ``Durable.rewind``."""
         rewind: Any = self._durable.rewind
-        count: int | None = await call(
+        count: int | None = await self._call(
             rewind, session, target, to=to, where=where, by=by, reason=reason
         )
         return count
@@ -68,7 +68,7 @@ class AsyncEditing(Calling):
         reason: str | None = None,
     ) -> None:
         """Change fields of the state of an instance; see ``Durable.patch_state``."""
-        await call(
+        await self._call(
             self._durable.patch_state,
             session,
             target,
@@ -80,7 +80,7 @@ class AsyncEditing(Calling):
 
     async def explain(self, target: Target, *, session: AsyncCaller = None) -> Explanation:
         """Say why an instance is not running; see ``Durable.explain``."""
-        return await call(self._durable.explain, session, target)
+        return await self._call(self._durable.explain, session, target)
 
     async def set_limit(
         self,
@@ -90,8 +90,8 @@ class AsyncEditing(Calling):
         session: AsyncCaller = None,
     ) -> None:
         """Override the limit of *name* on every node; see ``Durable.set_limit``."""
-        await call(self._durable.set_limit, session, name, limit)
+        await self._call(self._durable.set_limit, session, name, limit)
 
     async def limits(self, *, session: AsyncCaller = None) -> list[StoredLimit]:
         """Return all limits that the database knows; see ``Durable.limits``."""
-        return await call(self._durable.limits, session)
+        return await self._call(self._durable.limits, session)

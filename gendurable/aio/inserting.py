@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
-from gendurable.aio.calling import Calling, call, handle_of
+from gendurable.aio.calling import Calling, handle_of
 from gendurable.callers import AsyncCaller
 from gendurable.fsm import FSM
 from gendurable.handle import AsyncHandle
@@ -36,7 +36,7 @@ class AsyncInserting(Calling):
         headers: dict[str, Any] | None = None,
     ) -> AsyncHandle:
         """Insert an instance in the state of *obj*; see ``Durable.insert``."""
-        handle = await call(
+        handle = await self._call(
             self._durable.insert,
             session,
             obj,
@@ -58,7 +58,7 @@ class AsyncInserting(Calling):
         self, objs: Iterable[FSM | Spawn], *, session: AsyncCaller = None
     ) -> list[AsyncHandle | None]:
         """Insert many at once; see ``Durable.insert_all``."""
-        handles = await call(self._durable.insert_all, session, list(objs))
+        handles = await self._call(self._durable.insert_all, session, list(objs))
         return [None if handle is None else handle_of(handle) for handle in handles]
 
     async def insert_nowait(
@@ -77,7 +77,7 @@ class AsyncInserting(Calling):
         headers: dict[str, Any] | None = None,
     ) -> None:
         """Have an instance inserted soon, with many others; see ``Durable.insert_nowait``."""
-        await call(
+        await self._call(
             self._durable.insert_nowait,
             None,
             obj,
@@ -95,10 +95,10 @@ class AsyncInserting(Calling):
 
     async def flush(self) -> None:
         """Insert at once whatever ``insert_nowait`` has taken; see ``Durable.flush``."""
-        await call(self._durable.flush, None)
+        await self._call(self._durable.flush, None)
 
     async def schedule_children(
         self, parent: Target, children: Iterable[FSM | Spawn], session: AsyncCaller = None
     ) -> int:
         """Add children to *parent* from outside; see ``Durable.schedule_children``."""
-        return await call(self._durable.schedule_children, session, parent, list(children))
+        return await self._call(self._durable.schedule_children, session, parent, list(children))

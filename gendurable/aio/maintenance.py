@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from gendurable.aio.calling import Calling, call
+from gendurable.aio.calling import Calling
 
 if TYPE_CHECKING:
     from gendurable.engine.findings import Checked, Upgraded
@@ -23,30 +23,35 @@ class AsyncMaintenance(Calling):
 
         *progress* is called on the event loop.
         """
-        return await call(self._durable.check, None, _on_the_loop(progress))
+        return await self._call(self._durable.check, None, _on_the_loop(progress))
 
     async def upgrade_state(self, progress: Progress | None = None) -> Upgraded:
         """Bring idle rows of old versions up to this build; see ``Durable.upgrade_state``.
 
         *progress* is called on the event loop.
         """
-        return await call(self._durable.upgrade_state, None, _on_the_loop(progress))
+        return await self._call(self._durable.upgrade_state, None, _on_the_loop(progress))
 
     async def doctor(self) -> tuple[Verdict, ...]:
         """Return a verdict on each invariant of a live database; see ``Durable.doctor``."""
-        return await call(self._durable.doctor, None)
+        return await self._call(self._durable.doctor, None)
 
     async def stats(self) -> Stats:
         """Return how many instances stand where, and the workers; see ``Durable.stats``."""
-        return await call(self._durable.stats, None)
+        return await self._call(self._durable.stats, None)
 
     async def create_schema(self) -> None:
         """Create the schema, or bring it up to this release; see ``Durable.create_schema``."""
-        await call(self._durable.create_schema, None)
+        await self._call(self._durable.create_schema, None)
 
 
 def _on_the_loop(progress: Progress | None) -> Progress | None:
     if progress is None:
         return None
-    tell: Any = asyncio.get_running_loop().call_soon_threadsafe
-    return partial(tell, progress)
+    loop = asyncio.get_running_loop()
+
+    def tell(done: int, total: int) -> None:
+        with suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(progress, done, total)
+
+    return tell

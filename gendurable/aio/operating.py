@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gendurable.aio.calling import Calling, call
+from gendurable.aio.calling import Calling, threads_for
 from gendurable.callers import AsyncCaller, working
 from gendurable.engine import targets
 from gendurable.handle import Settled
@@ -25,7 +25,8 @@ class AsyncOperating(Calling):
 
     def __init__(self, durable: Durable) -> None:
         super().__init__(durable)
-        self._lookout = Lookout(self._look)
+        # In threads of its own: calls that wait for locks delay no look.
+        self._lookout = Lookout(self._look, threads_for(durable))
 
     async def signal(
         self,
@@ -37,7 +38,7 @@ class AsyncOperating(Calling):
         session: AsyncCaller = None,
     ) -> bool:
         """Put a signal into the inbox of a live instance; see ``Durable.signal``."""
-        return await call(
+        return await self._call(
             self._durable.signal, session, target, signal, payload, dedup_key=dedup_key
         )
 
@@ -54,7 +55,7 @@ class AsyncOperating(Calling):
         limit, ends = check_wait(timeout, until)
         goal = as_target(target)
         if isinstance(goal, str):
-            goal = int((await call(find, None, self._durable, goal)).id)
+            goal = int((await self._call(find, None, self._durable, goal)).id)
         bells = self._durable.notifier.bells
         found = await self._lookout.wait(bells, goal, lambda now: now.status in ends, limit)
         if found is None:
@@ -63,7 +64,7 @@ class AsyncOperating(Calling):
 
     async def instance(self, target: Target, *, session: AsyncCaller = None) -> Any:
         """Return the mapped row of an instance, None without one; see ``Durable.instance``."""
-        return await call(self._durable.instance, session, target)
+        return await self._call(self._durable.instance, session, target)
 
     async def reschedule(
         self,
@@ -78,7 +79,7 @@ class AsyncOperating(Calling):
         reason: str | None = None,
     ) -> None:
         """Change when a live instance runs, its priority or queue; see ``Durable.reschedule``."""
-        await call(
+        await self._call(
             self._durable.reschedule,
             session,
             target,
@@ -124,7 +125,9 @@ class AsyncOperating(Calling):
     ) -> bool | int:
         """End an instance, or all that a condition finds; see ``Durable.cancel``."""
         cancel: Any = self._durable.cancel
-        ended: bool | int = await call(cancel, session, target, reason, cascade, where=where, by=by)
+        ended: bool | int = await self._call(
+            cancel, session, target, reason, cascade, where=where, by=by
+        )
         return ended
 
     @overload
@@ -158,7 +161,9 @@ class AsyncOperating(Calling):
     ) -> int | None:
         """Put back what failed or was cancelled; see ``Durable.retry``."""
         retry: Any = self._durable.retry
-        count: int | None = await call(retry, session, target, where=where, by=by, reason=reason)
+        count: int | None = await self._call(
+            retry, session, target, where=where, by=by, reason=reason
+        )
         return count
 
     async def pause(
@@ -172,7 +177,7 @@ class AsyncOperating(Calling):
         reason: str | None = None,
     ) -> int:
         """Hold an instance, a queue, or what a condition finds; see ``Durable.pause``."""
-        return await call(
+        return await self._call(
             self._durable.pause, session, target, queue=queue, where=where, by=by, reason=reason
         )
 
@@ -187,7 +192,7 @@ class AsyncOperating(Calling):
         reason: str | None = None,
     ) -> int:
         """Let go what ``pause`` holds; see ``Durable.resume``."""
-        return await call(
+        return await self._call(
             self._durable.resume, session, target, queue=queue, where=where, by=by, reason=reason
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gendurable.aio.calling import Calling, call, handle_of
+from gendurable.aio.calling import Calling, handle_of
 from gendurable.callers import AsyncCaller
 from gendurable.handle import AsyncHandle
 from gendurable.outcomes import KEEP, Keep
@@ -14,15 +14,15 @@ class AsyncScheduling(Calling):
 
     async def unschedule(self, name: str, *, session: AsyncCaller = None) -> bool:
         """Remove a schedule for good; see ``Durable.unschedule``."""
-        return await call(self._durable.unschedule, session, name)
+        return await self._call(self._durable.unschedule, session, name)
 
     async def pause_schedule(self, name: str, *, session: AsyncCaller = None) -> None:
         """Keep a schedule from firing until it is resumed; see ``Durable.pause_schedule``."""
-        await call(self._durable.pause_schedule, session, name)
+        await self._call(self._durable.pause_schedule, session, name)
 
     async def resume_schedule(self, name: str, *, session: AsyncCaller = None) -> None:
         """Let a schedule fire again; see ``Durable.resume_schedule``."""
-        await call(self._durable.resume_schedule, session, name)
+        await self._call(self._durable.resume_schedule, session, name)
 
     async def edit_schedule(
         self,
@@ -33,12 +33,12 @@ class AsyncScheduling(Calling):
         session: AsyncCaller = None,
     ) -> None:
         """Override when a schedule fires; see ``Durable.edit_schedule``."""
-        await call(self._durable.edit_schedule, session, name, cron=cron, timezone=timezone)
+        await self._call(self._durable.edit_schedule, session, name, cron=cron, timezone=timezone)
 
     async def trigger(self, name: str, *, session: AsyncCaller = None) -> AsyncHandle:
         """Insert an instance of a schedule now; see ``Durable.trigger``."""
-        return handle_of(await call(self._durable.trigger, session, name))
+        return handle_of(await self._call(self._durable.trigger, session, name))
 
     async def schedules(self, *, session: AsyncCaller = None) -> list[ScheduleStatus]:
         """Return the schedules that are stored, by name; see ``Durable.schedules``."""
-        return await call(self._durable.schedules, session)
+        return await self._call(self._durable.schedules, session)

@@ -9,6 +9,8 @@ from gendurable.errors import ConfigError
 
 #: What a worker needs beside one for each step: claim, commit, heartbeat, LISTEN.
 OWN = 4
+#: How many connections at once are likely where the pool sets no bound: a server has 100.
+UNBOUNDED = 100
 
 
 def check_sharing(engine: Engine) -> None:
@@ -39,6 +41,14 @@ def check_pool(engine: Engine, slots: int) -> None:
             f" {need}: one for each of its {slots} slots and {OWN} of its own; use"
             f" create_engine(..., pool_size={need}) or fewer slots"
         )
+
+
+def enough_threads(engine: Engine) -> int:
+    """Return how many threads, at most, are to ask for connections of *engine* at once.
+
+    More than get one: who then waits in vain is told so by the pool, when its patience ends.
+    """
+    return 2 * (_room(engine)[0] or UNBOUNDED)
 
 
 def _room(engine: Engine) -> tuple[int | None, str]:

@@ -1,7 +1,7 @@
 """Waits of event loops: however many there are, they look together, and hold no thread meanwhile.
 
 Each wait keeps the pace of ``waiter.wait``. What is due at one time is looked at by one statement,
-in a thread of the loop's executor; what becomes due meanwhile is the next look.
+in a thread; what becomes due meanwhile is the next look.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gendurable.runtime.bells import Bells
+    from gendurable.runtime.threads import Threads
 
 T = TypeVar("T")
 
@@ -32,8 +33,9 @@ class Lookout(Generic[T]):
     *read* returns how some instances stand, in a short transaction; it lacks who is not there.
     """
 
-    def __init__(self, read: Callable[[list[int]], Mapping[int, T]]) -> None:
+    def __init__(self, read: Callable[[list[int]], Mapping[int, T]], threads: Threads) -> None:
         self._read = read
+        self._threads = threads
         # Each loop touches nothing but its own entry, so there is nothing to lock.
         self._posts: WeakKeyDictionary[asyncio.AbstractEventLoop, _Post[T]] = WeakKeyDictionary()
 
@@ -47,7 +49,7 @@ class Lookout(Generic[T]):
         loop = asyncio.get_running_loop()
         post = self._posts.get(loop)
         if post is None:
-            post = self._posts[loop] = _Post(self._read)
+            post = self._posts[loop] = _Post(self._read, self._threads)
         wait = _Wait(id, ends, loop.create_future())
 
         def bell() -> None:
@@ -88,8 +90,9 @@ class _Wait(Generic[T]):
 class _Post(Generic[T]):
     """All waits of one event loop, and its only thread that looks."""
 
-    def __init__(self, read: Callable[[list[int]], Mapping[int, T]]) -> None:
+    def __init__(self, read: Callable[[list[int]], Mapping[int, T]], threads: Threads) -> None:
         self._read = read
+        self._threads = threads
         self._open = 0
         self._asked: list[_Wait[T]] = []
         #: By when they are due; an entry counts as long as its wait says the same.
@@ -106,7 +109,8 @@ class _Post(Generic[T]):
             self.ask(wait)
             yield
         finally:
-            if not wait.future.cancel():
+            wait.future.cancel()
+            if not wait.future.cancelled():
                 wait.future.exception()  # has been seen, or nobody is there any more to see it
             self._open -= 1
             if not self._open:
@@ -135,7 +139,7 @@ class _Post(Generic[T]):
         reading: asyncio.Future[Mapping[int, T]] = loop.create_future()
         if batch:
             try:
-                reading = loop.run_in_executor(None, self._read, list({one.id for one in batch}))
+                reading = self._threads.begin(self._read, list({one.id for one in batch}))
             except RuntimeError as error:  # the loop is being shut down
                 reading.set_exception(error)
         else:

@@ -14,6 +14,7 @@ import pytest
 from gendurable.runtime import lookout
 from gendurable.runtime.bells import Bells
 from gendurable.runtime.lookout import Lookout
+from gendurable.runtime.threads import Threads
 
 #: A test that waits longer than this for something that must happen has failed.
 PATIENCE = 10.0
@@ -22,14 +23,14 @@ PATIENCE = 10.0
 class Table:
     """What is read: numbers by id; and how it was read."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
         self.values: dict[int, int] = {}
         self.reads: list[list[int]] = []
         self.threads: set[int] = set()
         self.error: Exception | None = None
         self.waiting: asyncio.Task[int | None] | None = None
         self.bells = Bells()
-        self.lookout = Lookout(self.read)
+        self.lookout = Lookout(self.read, Threads("test", threads))
         #: Called in the thread of a look, before and after it.
         self.before: Callable[[], object] = lambda: None
         self.after: Callable[[], object] = lambda: None
@@ -125,7 +126,6 @@ def test_a_thousand_look_together(table, unhurried):
     async def main() -> list[int | None]:
         looked = asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(1))
         table.after = lambda: loop.call_soon_threadsafe(looked.set)
         waits = [asyncio.create_task(table.wait(id)) for id in ids]
         await looked.wait()
@@ -174,6 +174,32 @@ def test_no_time_at_all(table):
 
     assert asyncio.run(table.wait(1, timeout=0)) == 3
     assert table.reads == [[1]]
+
+
+def test_cancelled_in_the_last_look(table, unhurried):
+    """Who is cancelled when his time is over, and while he is told how things stand, is gone."""
+    table.values[1] = 0
+    go = threading.Event()
+
+    async def main() -> None:
+        last = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def before() -> None:
+            if table.reads:
+                loop.call_soon_threadsafe(last.set)
+                assert go.wait(PATIENCE)
+
+        table.before = before
+        waiting = asyncio.create_task(table.wait(1, timeout=0.01))
+        await last.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert empty(table)
+        go.set()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("when", ["before a look", "during a look", "after a look"])
@@ -261,15 +287,33 @@ def test_an_executor_that_has_ended(table):
     """Where nobody can look any more, the wait ends with that error."""
 
     async def main() -> None:
-        await asyncio.get_running_loop().shutdown_default_executor()
+        table.lookout._threads._started().shutdown()
         with pytest.raises(RuntimeError, match="shutdown"):
             await table.wait(1)
 
     asyncio.run(main())
 
 
-def test_two_loops_at_once(table, unhurried):
+def test_a_busy_loop(table):
+    """Whatever keeps the threads of the loop's executor busy, waits end in time."""
+    table.values[1] = 3
+    done = threading.Event()
+
+    async def main() -> int | None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, done.wait, PATIENCE)
+        found = await table.wait(1, timeout=0)
+        assert not busy.done()
+        done.set()
+        return found
+
+    assert asyncio.run(main()) == 3
+
+
+def test_two_loops_at_once(unhurried):
     """Each event loop looks for itself; a bell rings in all of them."""
+    table = Table(threads=2)
     table.values[1] = 0
     both = threading.Barrier(3, timeout=PATIENCE)
     found: list[int | None] = []
