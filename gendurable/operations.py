@@ -122,7 +122,8 @@ class Operations:
         goal = as_target(target)
         own = session() if isinstance(session, scoped_session) else session
         if isinstance(own, Session):
-            row = lookup.find(own.connection(), self.db, goal)
+            with working(self, own) as work:
+                row = lookup.find(work.conn, self.db, goal)
             return None if row is None else own.get(self.Instance, row.id)
         with working(self, own) as work:
             row = lookup.find(work.conn, self.db, goal)

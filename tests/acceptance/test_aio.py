@@ -777,6 +777,8 @@ class TestRefused:
             async with AsyncSession(elsewhere) as session:
                 with pytest.raises(InvalidInput, match="could not commit"):
                     await durable.aio.insert(Ticket(), session=session)
+                with pytest.raises(InvalidInput, match="could not commit"):
+                    await durable.aio.instance(1, session=session)
 
         asyncio.run(main())
 
@@ -789,6 +791,8 @@ class TestRefused:
             async with AsyncSession(engine) as session:
                 with pytest.raises(InvalidInput, match="'asyncpg'.*psycopg"):
                     await durable.aio.insert(Ticket(), session=session)
+                with pytest.raises(InvalidInput, match="'asyncpg'.*psycopg"):
+                    await durable.aio.instance(1, session=session)
                 assert await session.scalar(text("SELECT 1")) == 1
 
         asyncio.run(main())
