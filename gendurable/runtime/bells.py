@@ -15,26 +15,28 @@ class Bells:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._bells: dict[int, tuple[Bell, ...]] = {}
+        # A dict for its order: of many who wait for one instance, each may leave at any time.
+        self._bells: dict[int, dict[Bell, None]] = {}
 
     @contextmanager
     def at(self, id: int, bell: Bell) -> Iterator[None]:
         """Have *bell* rung for that instance."""
         with self._lock:
-            self._bells[id] = (*self._bells.get(id, ()), bell)
+            self._bells.setdefault(id, {})[bell] = None
         try:
             yield
         finally:
             with self._lock:
-                left = tuple(other for other in self._bells.pop(id, ()) if other is not bell)
-                if left:
-                    self._bells[id] = left
+                there = self._bells[id]
+                del there[bell]
+                if not there:
+                    del self._bells[id]
 
     def ring(self, ids: Iterable[int]) -> None:
         """Ring the bells of these instances; without any bell this costs next to nothing."""
         if self._bells:
             for id in ids:
-                for bell in self._bells.get(id, ()):
+                for bell in tuple(self._bells.get(id, ())):
                     bell()
 
     def __len__(self) -> int:

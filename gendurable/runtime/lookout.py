@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: For how many waits one look is: an event loop does nothing else while it hears of them.
+MOST = 1_000
+
 
 class Lookout(Generic[T]):
     """Waits, on whatever event loop, until something is true of an instance.
@@ -131,8 +134,8 @@ class _Post(Generic[T]):
             asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:
-        batch = [wait for wait in self._asked if not wait.future.done()]
-        self._asked = []
+        asked = [wait for wait in self._asked if not wait.future.done()]
+        batch, self._asked = asked[:MOST], asked[MOST:]
         for wait in batch:
             wait.asked = False
         loop = asyncio.get_running_loop()
@@ -188,7 +191,10 @@ class _Post(Generic[T]):
     def _turn(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        while (due := self._next_due()) is not None and due <= now:
+        for _ in range(MOST):
+            due = self._next_due()
+            if due is None or due > now:
+                break
             self.ask(heappop(self._later)[2])
         self._set_timer(self._next_due())
 

@@ -138,6 +138,18 @@ def test_a_thousand_look_together(table, unhurried):
     assert len(table.threads) == 1
 
 
+def test_no_look_is_for_too_many(table, monkeypatch):
+    """However many wait, the loop hears of some at a time, and goes on with others in between."""
+    monkeypatch.setattr(lookout, "MOST", 3)
+    table.values = dict.fromkeys(range(7), 10)
+
+    async def main() -> list[int | None]:
+        return await asyncio.gather(*(table.wait(id) for id in range(7)))
+
+    assert asyncio.run(main()) == [10] * 7
+    assert table.reads == [[0, 1, 2], [3, 4, 5], [6]]
+
+
 def test_those_who_wait_long_look_together(table, monkeypatch):
     """Waits that began at different times come to look at the same time."""
     monkeypatch.setattr(lookout, "FIRST", lookout.LONGEST)
