@@ -280,6 +280,32 @@ def test_a_loop_that_ends(table, unhurried):
     assert there() is None
 
 
+def test_a_loop_that_ends_during_a_look(table, caplog):
+    """A look that is under way ends when it may, and has nobody to tell."""
+    table.values[1] = 0
+    go = threading.Event()
+
+    async def main() -> None:
+        began = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def before() -> None:
+            loop.call_soon_threadsafe(began.set)
+            assert go.wait(PATIENCE)
+
+        table.before = before
+        table.waiting = asyncio.create_task(table.wait(1))
+        await began.wait()
+
+    asyncio.run(main())
+    go.set()
+    table.lookout._threads._started().shutdown()
+
+    assert table.waiting.cancelled()
+    assert empty(table)
+    assert caplog.records == []
+
+
 def test_a_loop_that_was_closed(table, unhurried):
     """A bell that rings for a loop which somebody has closed in the middle is heard by nobody."""
     table.values[1] = 0
