@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -131,7 +132,8 @@ class _Post(Generic[T]):
         """Look, unless somebody does; whatever else this turn of the loop asks for goes along."""
         if not self._looking:
             self._looking = True
-            asyncio.get_running_loop().call_soon(self._look)
+            # In a context of its own: it is for many, and may outlive whoever asked first.
+            asyncio.get_running_loop().call_soon(self._look, context=Context())
 
     def _look(self) -> None:
         asked = [wait for wait in self._asked if not wait.future.done()]

@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 
 import pytest
 
@@ -278,6 +279,30 @@ def test_a_loop_that_ends(table, unhurried):
     table.waiting = None
     gc.collect()
     assert there() is None
+
+
+def test_nobodys_context_is_kept(table, unhurried):
+    """What a wait had in context variables is gone with it, though others wait on."""
+    table.values = {1: 10, 2: 0}
+    variable: ContextVar[Table] = ContextVar("variable")
+
+    async def begin() -> weakref.ref[Table]:
+        mine = Table()
+        variable.set(mine)
+        await table.wait(1, timeout=None)
+        return weakref.ref(mine)
+
+    async def main() -> None:
+        first, other = asyncio.create_task(begin()), asyncio.create_task(table.wait(2))
+        there = await first
+        del first
+        await asyncio.sleep(0)  # the loop lets go of it, too
+        gc.collect()
+        assert there() is None
+        assert table.reads == [[1, 2]]
+        other.cancel()
+
+    asyncio.run(main())
 
 
 def test_a_loop_that_ends_during_a_look(table, caplog):
