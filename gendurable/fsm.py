@@ -74,6 +74,7 @@ class FSM(BaseModel):
     def __pydantic_init_subclass__(cls, **given: Any) -> None:
         """Read the class once its fields are known, and enter it into the table of machines."""
         check_fields(cls, cls.model_fields)
+        _check_private(cls)
         name, version = given.pop("name", None) or cls.__qualname__, given.pop("version", 1)
         abstract = given.pop("abstract", False)
         cls.__options__ = {**cls.__options__, **_checked(cls, given)}
@@ -138,6 +139,17 @@ def check_fields(cls: type[FSM], names: Iterable[str] | Mapping[str, Any]) -> No
                 f"{cls.__qualname__}.{name} cannot be a field, since gendurable uses that name;"
                 " call it otherwise"
             )
+
+
+def _check_private(cls: type[FSM]) -> None:
+    """Complain about pydantic's private attributes: the next step would find them as at birth."""
+    private = ", ".join(f"{cls.__qualname__}.{name}" for name in cls.__private_attributes__)
+    if private:
+        raise TypeError(
+            f"only fields are stored, and {private} would be lost after each step: make it a field,"
+            " without the leading underscore; if it is a constant, a ClassVar; or a local variable"
+            " of the step"
+        )
 
 
 def _checked(cls: type[FSM], given: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from pydantic import BaseModel
 
 import gendurable as gd
 
@@ -332,6 +333,32 @@ def field_step():
         step: int = 0
 
 
+def private_attributes():
+    class Order(gd.FSM):
+        _seen: int = 0
+        _last: str
+
+        @gd.step
+        def start(self, ctx):
+            return gd.Done()
+
+
+def private_attribute_of_a_base():
+    class Base(BaseModel):
+        _seen: int = 0
+
+    class Order(Base, gd.FSM, abstract=True):
+        pass
+
+
+def private_attribute_of_a_job():
+    class Order(gd.Job):
+        _seen = 0
+
+        def perform(self, ctx):
+            return None
+
+
 def bad_handle():
     class Order(gd.FSM):
         @gd.step
@@ -386,6 +413,9 @@ MISTAKES = [
     (hidden_step, "Order.start hides a step"),
     (field_handle, "Order.handle cannot be a field"),
     (field_step, "Order.step cannot be a field"),
+    (private_attributes, r"Order\._seen, .*Order\._last would be lost .* a field, .* a ClassVar"),
+    (private_attribute_of_a_base, r"Order\._seen would be lost"),
+    (private_attribute_of_a_job, r"Order\._seen would be lost"),
     (bad_handle, r"Order.handle must be def handle\(self, error, ctx\)"),
     (async_handle, r"Order.handle must be def handle\(self, error, ctx\)"),
     (declared(name="x" * 513), "Order: name"),
@@ -412,6 +442,26 @@ def test_a_mistake_is_an_error_of_the_class(declare, mend):
     """The message names the class or the argument, and says how to mend it."""
     with pytest.raises(TypeError, match=mend):
         declare()
+
+
+def test_what_is_private_and_no_state_is_left_alone():
+    """Constants, methods and cached properties may begin with an underscore."""
+
+    class Order(gd.FSM):
+        _limit: ClassVar[int] = 3
+
+        @functools.cached_property
+        def _half(self):
+            return self._limit / 2
+
+        def _helper(self):
+            return self._half
+
+        @gd.step
+        def start(self, ctx):
+            return gd.Done(self._helper())
+
+    assert Order().start(None) == gd.Done(1.5)
 
 
 def test_a_class_that_failed_is_not_in_the_catalogue():
