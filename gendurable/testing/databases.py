@@ -26,10 +26,14 @@ def running_server() -> Iterator[str]:
     if url := os.environ.get("GENDURABLE_TEST_URL"):
         yield url
         return
-    programs = os.environ.get("GENDURABLE_TEST_PG_BIN")
-    chosen = Path(programs) if programs else None
-    with Server(chosen, settings=FOR_TESTS, parent=memory()) as server:
+    with Server(programs(), settings=FOR_TESTS, parent=memory()) as server:
         yield server.url()
+
+
+def programs() -> Path | None:
+    """Return the directory of the programs that somebody named, if any."""
+    named = os.environ.get("GENDURABLE_TEST_PG_BIN")
+    return Path(named) if named else None
 
 
 def memory(needed: int = 2**31) -> Path | None:
@@ -52,7 +56,17 @@ def create_database(server: str, name: str, template: str = "template1") -> str:
         conn.execute(
             text(f"CREATE DATABASE {_quoted(conn, name)} TEMPLATE {_quoted(conn, template)}")
         )
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+    return url_of(server, name)
+
+
+def url_of(server: str, name: str) -> str:
+    """Return the URL of the database *name* on *server*.
+
+    A socket's directory keeps its slashes: a ``%`` would mean something in Alembic's options.
+    """
+    text = make_url(server).set(database=name).render_as_string(hide_password=False)
+    address, mark, query = text.partition("?")
+    return f"{address}{mark}{query.replace('%2F', '/')}"
 
 
 def drop_database(server: str, name: str) -> None:

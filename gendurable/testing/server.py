@@ -12,6 +12,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 #: Settings for servers whose data nobody will miss.
 CARELESS = {"fsync": "off", "full_page_writes": "off"}
@@ -59,7 +61,8 @@ class Server:
         self._temporary = directory is None
         self._settings = {"listen_addresses": "", "max_connections": "200", **settings}
         self._user = _unprivileged_user()
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="gendurable-", dir=parent))
+        made = directory or Path(tempfile.mkdtemp(prefix="gendurable-", dir=parent))
+        self.directory = made.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self._own(self.directory)
         self._programs = self._reachable(programs)
@@ -79,14 +82,19 @@ class Server:
 
     def url(self, database: str = "postgres") -> str:
         """Return the SQLAlchemy URL of *database* on this server."""
-        return f"postgresql+psycopg://postgres@/{database}?host={self.directory}"
+        return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.directory))}"
+
+    @property
+    def log(self) -> Path:
+        """The file that the server writes its log to."""
+        return self.directory / "log"
 
     def start(self) -> None:
         """Make the data directory if there is none, start the server and wait until it is ready."""
         if not (self._data / "PG_VERSION").exists():
             self._initdb()
         options = [part for item in self._settings.items() for part in ("-c", "=".join(item))]
-        with self._log.open("a") as log:
+        with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [
                     *("sh", "-c", _WATCH, str(self.directory) if self._temporary else ""),
@@ -110,6 +118,11 @@ class Server:
             process.send_signal(how)
             process.communicate("stopped\n")
 
+    def wait(self) -> None:
+        """Wait until the server has ended, by whatever came over it."""
+        if self._process is not None:
+            self._process.wait()
+
     def restart(self, how: int = signal.SIGINT) -> None:
         """Stop the server and start it again on the same data and socket."""
         self.stop(how)
@@ -124,10 +137,6 @@ class Server:
     @property
     def _data(self) -> Path:
         return self.directory / "data"
-
-    @property
-    def _log(self) -> Path:
-        return self.directory / "log"
 
     def _own(self, path: Path) -> None:
         if self._user is not None:
@@ -176,11 +185,11 @@ class Server:
         pid_file = self._data / "postmaster.pid"
         end = time.monotonic() + seconds
         while time.monotonic() < end and process.poll() is None:
-            lines = pid_file.read_text().split("\n") if pid_file.exists() else []
-            if len(lines) > 7 and lines[7].strip() == "ready":
+            lines = pid_file.read_text().split("\n") if pid_file.exists() else [""]
+            if lines[0] == str(process.pid) and lines[7:8] and lines[7].strip() == "ready":
                 return
             time.sleep(0.01)
-        log = self._log.read_text()[-4000:]
+        log = self.log.read_text()[-4000:]
         self.stop(signal.SIGQUIT)
         raise RuntimeError(f"PostgreSQL did not start in {self.directory}; its log ends:\n{log}")
 
@@ -207,3 +216,9 @@ def _copy_libraries(programs: Path, copy: Path) -> None:
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.exists():
         shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+
+
+if __name__ == "__main__":
+    from gendurable.testing.serving import main
+
+    sys.exit(main())

@@ -33,6 +33,22 @@ def test_a_session_is_rolled_back_after_each_test(project):
     project.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
 
 
+def test_the_url_goes_into_an_option_of_alembic(project):
+    """A percent sign would mean something there."""
+    project.makepyfile(
+        """
+        from alembic.config import Config
+
+        def test_option(gendurable_url):
+            config = Config()
+            config.set_main_option("sqlalchemy.url", gendurable_url)
+            assert config.get_main_option("sqlalchemy.url") == gendurable_url
+        """
+    )
+
+    project.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
 def test_an_application_may_bring_its_own_schema(project):
     """The engine reaches a migrated database, to which the application adds its tables."""
     project.makeconftest(

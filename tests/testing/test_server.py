@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from gendurable.testing.server import Server, embedded_programs
 
@@ -92,6 +93,96 @@ def test_ends_with_the_process_that_started_it(how, eventually):
 
     eventually(lambda: not directory.exists())
     eventually(lambda: not is_running(pid))
+
+
+def test_a_second_server_on_the_same_data_is_refused():
+    """It does not take the first one's word for its own."""
+    with Server() as first:
+        second = Server(directory=first.directory)
+        with pytest.raises(RuntimeError, match="already exists"):
+            second.start()
+
+        assert version(first).startswith("18")
+
+
+def test_keeps_a_directory_that_needs_quoting(tmp_path_factory):
+    """What stands in the name of a directory is no part of the URL's grammar."""
+    directory = Path("/tmp") / f"gendurable a+b&c%2F {os.getpid()}"
+    try:
+        with Server(directory=directory) as server:
+            assert version(server).startswith("18")
+    finally:
+        subprocess.run(["rm", "-rf", str(directory)], check=True)
+
+
+def served(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gendurable.testing.server", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+class TestFromAShell:
+    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+    def test_runs_until_it_is_told_to_end(self, how):
+        """It prints the URL of a database that is there, and leaves nothing behind."""
+        with served("--database", "theatre") as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            engine = create_engine(url)
+            with engine.connect() as conn:
+                assert conn.scalar(text("SELECT current_database()")) == "theatre"
+            engine.dispose()
+
+            process.send_signal(how)
+            rest, said = process.communicate(timeout=60)
+
+        assert (process.returncode, rest) == (0, "")
+        assert "its data goes with it" in said
+        assert not Path(make_url(url).query["host"]).exists()
+
+    def test_keeps_a_directory_and_its_database(self):
+        """The second time, the same URL leads to the same data."""
+        directory = Path("/tmp") / f"gendurable-shell-{os.getpid()}"
+        urls = []
+        try:
+            for statement in ("CREATE TABLE kept ()", "SELECT FROM kept"):
+                with served(directory.name, "--database", "theatre", cwd="/tmp") as process:
+                    assert process.stdout is not None
+                    urls.append(process.stdout.readline().strip())
+                    engine = create_engine(urls[-1])
+                    with engine.begin() as conn:
+                        conn.execute(text(statement))
+                    engine.dispose()
+                    process.terminate()
+                    process.communicate(timeout=60)
+            assert urls[0] == urls[1] == f"postgresql+psycopg://postgres@/theatre?host={directory}"
+        finally:
+            subprocess.run(["rm", "-rf", str(directory)], check=True)
+
+    def test_says_that_the_server_has_ended(self):
+        """A server that somebody else ends is no good end, and its log is named."""
+        with served() as process:
+            assert process.stdout is not None
+            directory = Path(make_url(process.stdout.readline().strip()).query["host"])
+            pid = int((directory / "data" / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+
+        assert process.returncode == 1
+        assert "PostgreSQL has ended by itself" in said
+
+    def test_says_why_it_cannot_begin(self):
+        """What is in the way is told in a sentence, and by the exit status."""
+        with served("/dev/null/data") as process:
+            _, said = process.communicate(timeout=60)
+
+        assert process.returncode == 1
+        assert said.splitlines()[-1].endswith("Not a directory: '/dev/null/data'")
+        assert "Traceback" not in said
 
 
 def test_copies_programs_that_its_user_cannot_reach(tmp_path):
