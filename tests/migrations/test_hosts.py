@@ -155,6 +155,34 @@ class TestOwnLocation:
         assert located.heads() == {"a", migrations.head()}
         assert snapshot(engine) == expected(engine)
 
+    def test_a_host_begins_a_branch_of_its_own(self, host, engine):
+        """What autogenerate writes is put into the host's folder, and comes after our tables."""
+        tables = MetaData()
+        Table("orders", tables, Column("id", Integer, primary_key=True))
+        host = host(target_metadata=tables)
+        both = os.pathsep.join([str(host.versions), migrations.LOCATION])
+        host.configure(version_locations=both, path_separator="os")
+        host.upgrade("heads")
+        Table("parcels", tables, Column("checkout", ForeignKey(Instance.id), primary_key=True))
+
+        first = host.autogenerate(
+            head="base",
+            branch_label="shop",
+            depends_on="gendurable@head",
+            version_path=str(host.versions),
+        )
+        host.upgrade("heads")
+        tables.tables["orders"].append_column(Column("note", Integer))
+        second = host.autogenerate(head="shop@head")
+        host.downgrade("base")
+        host.upgrade("heads")
+
+        assert "create_table('orders'" in first
+        assert "create_table('parcels'" in first
+        assert "add_column('orders'" in second
+        assert len(list(host.versions.glob("*.py"))) == 2
+        assert {"orders", "parcels"} < set(inspect(engine).get_table_names())
+
     def test_the_label_names_our_branch(self, located, engine):
         """`gendurable@head` and `gendurable@base` move our branch alone."""
         located.upgrade("gendurable@head")
