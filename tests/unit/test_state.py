@@ -7,7 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Literal
@@ -368,6 +368,13 @@ class TestDumpJson:
             (Animal(name="cat"), '{"name":"cat"}'),
             ("NaN", '"NaN"'),
             (2**70, str(2**70)),
+            ((1, 2), "[1,2]"),
+            ({3}, "[3]"),
+            ({1: "a"}, '{"1":"a"}'),
+            ("ü".encode(), '"ü"'),
+            (date(2026, 5, 1), '"2026-05-01"'),
+            (timedelta(days=1), '"P1D"'),
+            (Level.LOW, "1"),
         ],
     )
     def test_writes_json_and_what_has_an_obvious_form_in_it(self, value, expected):
