@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -21,22 +20,12 @@ from gendurable.testing.clock import bring_forward
 from gendurable.testing.loops import finish
 from gendurable.testing.reach import Place
 from gendurable.testing.stage import staged
+from gendurable.testing.tally import Tally
 
 #: How often tokens flow in without a step that could run: for other queues, or rows that are held.
 VAIN = 100
-
-
-class Tally(Counter[str]):
-    """How many outcomes there were of each kind: next, retry, snooze, await, children, done, stop.
-
-    Compares with a plain dict: ``assert drain(durable) == {"await": 1}``. Executions that lost
-    their row before they could commit count as ``stale``.
-    """
-
-    @property
-    def steps(self) -> int:
-        """How many steps ran."""
-        return self.total()
+#: What a drain without a session shows that has found nothing.
+IDLE = "nothing is due; what a test has not committed takes drain(..., session=its session)"
 
 
 def drain(
@@ -66,7 +55,10 @@ def drain(
         AssertionError: there is still work after *max_steps*.
     """
     with staged(durable, session) as binding:
-        return _Drain(binding, queue, with_scheduled, max_steps).run()
+        tally = _Drain(binding, queue, with_scheduled, max_steps).run()
+    if session is None and not tally:
+        tally.notes.append(IDLE)
+    return tally
 
 
 def fire_timeouts(durable: Any, *, early: bool = True, session: Place = None) -> int:
@@ -192,6 +184,9 @@ class _Drain:
             finished = self._executor.recover(one, error)
         stale = finished.kind == "lost" or (finished.committed and finished.committed.stale)
         self._tally["stale" if stale else finished.kind] += 1
+        if finished.kind == "stop" and not stale:
+            why = finished.fields.get("last_error")
+            self._tally.notes.append(f"{one.fsm} {one.id} failed at {one.step}: {why}")
         if finished.kind == "crashed" and finished.error is not None:
             raise finished.error
 
