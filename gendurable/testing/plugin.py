@@ -59,3 +59,14 @@ def gendurable_session(gendurable_engine: Engine) -> Iterator[Session]:
         with Session(conn, join_transaction_mode="create_savepoint") as session:
             yield session
         transaction.rollback()
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Show below the counts of a drain which instances failed and why, in full."""
+    if op != "==" or type(left).__name__ != "Tally":  # before anything is imported for others
+        return None
+    from gendurable.testing.tally import Tally
+
+    if not isinstance(left, Tally) or not left.shown:
+        return None
+    return [f"Tally({dict(left)}) == {right!r}", "", *left.shown]

@@ -19,13 +19,17 @@ class Tally(Counter[str]):
 
     def __init__(self, *args: Any, **kwargs: int) -> None:
         super().__init__(*args, **kwargs)
-        #: What is shown beside the counts.
+        #: What a failed test should be told beside the counts.
         self.notes: list[str] = []
 
     def __repr__(self) -> str:
+        return "; ".join([super().__repr__(), *self.shown])
+
+    @property
+    def shown(self) -> list[str]:
+        """The first notes, and how many more there are."""
         hidden = len(self.notes) - SHOWN
-        more = [f"{hidden} more failed"] if hidden > 0 else []
-        return "; ".join([super().__repr__(), *self.notes[:SHOWN], *more])
+        return [*self.notes[:SHOWN], *([f"{hidden} more failed"] if hidden > 0 else [])]
 
     @property
     def steps(self) -> int:

@@ -49,6 +49,30 @@ def test_the_url_goes_into_an_option_of_alembic(project):
     project.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
+def test_a_comparison_with_a_drain_shows_why_instances_failed(project):
+    """pytest would cut that short; where all went well it shows what it ever shows."""
+    why = "Parcel 17 failed at send: ConnectionError: the carrier is away, and has been for hours"
+    project.makepyfile(
+        f"""
+        from gendurable.testing import Tally
+
+        def test_failed():
+            tally = Tally(stop=1)
+            tally.notes.append({why!r})
+            assert tally == {{"done": 1}}
+
+        def test_well():
+            assert Tally(done=2) == {{"done": 1}}
+        """
+    )
+
+    result = project.runpytest_subprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*assert Tally({'stop': 1}) == {'done': 1}", f"*{why}"])
+    result.stdout.fnmatch_lines(["*Differing items:"])
+
+
 def test_an_application_may_bring_its_own_schema(project):
     """The engine reaches a migrated database, to which the application adds its tables."""
     project.makeconftest(
