@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -26,12 +24,11 @@ from sqlalchemy.types import TypeEngine
 
 from gendurable.models import SCHEMA, Base
 from gendurable.queries.outdated import is_outdated, renew_outdated
+from gendurable.queries.prepared import Prepared
 
 _DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
 _PREPARER = _DIALECT.identifier_preparer
 
-#: A parameter, by its name, or a percent sign.
-_PARAMETER = re.compile(r"%(?:\((\w+)\)s|%)")
 #: A column that is named as it is called anyway.
 _SAME_NAME = re.compile(r"\b(\w+\.(\w+)) AS \2\b(?!\.)")
 
@@ -66,40 +63,6 @@ class Statement:
             name = _PREPARER.quote_schema(schema) + "." + _PREPARER.quote(table.name) + "."
             text = text.replace(name, _PREPARER.quote(table.name) + ".")
         return _SAME_NAME.sub(r"\1", text)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A statement as libpq takes it: parameters by number, values as text."""
-
-    text: str
-    numbered: bytes
-    keys: tuple[str, ...]
-    #: The same on each connection and for each process, and for no other text.
-    name: bytes
-
-    @classmethod
-    def of(cls, text: str) -> Prepared:
-        """Number the parameters of *text*, and name it."""
-        keys = tuple(dict.fromkeys(filter(None, _PARAMETER.findall(text))))
-
-        def number(match: re.Match[str]) -> str:
-            return f"${keys.index(match[1]) + 1}" if match[1] else "%"
-
-        numbered = _PARAMETER.sub(number, text).encode()
-        digest = hashlib.blake2b(numbered, digest_size=16).hexdigest()
-        return cls(text, numbered, keys, f"gendurable_{digest}".encode())
-
-    def values(self, parameters: Mapping[str, Any]) -> list[bytes | None]:
-        """Write *parameters* in the order of their numbers."""
-        return [_written(parameters[key]) for key in self.keys]
-
-
-def _written(value: Any) -> bytes | None:
-    """Write a value as text: of a member of an enumeration what it holds, and not its name."""
-    if isinstance(value, str):
-        return value.encode()
-    return None if value is None else str(value).encode()
 
 
 class Database:

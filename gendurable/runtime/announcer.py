@@ -11,7 +11,7 @@ from time import monotonic
 from sqlalchemy import Engine, RootTransaction
 
 from gendurable.engine.aftercare import Aftercare
-from gendurable.queries.statement import Prepared
+from gendurable.queries.prepared import Prepared
 from gendurable.runtime.aftercommit import News
 from gendurable.runtime.loop import Daemon
 from gendurable.runtime.single import run_single

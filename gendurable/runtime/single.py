@@ -13,7 +13,8 @@ from psycopg.pq import DiagnosticField, ExecStatus, PipelineStatus, TransactionS
 from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, text
 
 from gendurable.engine import faults
-from gendurable.queries.statement import Prepared, failed, is_watched
+from gendurable.queries.prepared import Prepared
+from gendurable.queries.statement import failed, is_watched
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import gendurable as gd
-from gendurable.queries.statement import Prepared
+from gendurable.queries.prepared import Prepared
 from gendurable.runtime.single import MOST, run_single
 
 XACT = text("SELECT pg_current_xact_id()::text")
