@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.util import load_python_file
 
 from gendurable.errors import SchemaError
 
-_HERE = Path(__file__).parent
-
 #: What a host adds to Alembic's ``version_locations``.
-LOCATION = str(_HERE / "versions")
+LOCATION = str(Path(__file__).parent / "versions")
+#: The files of our revisions. A host that lists the folder may have made Alembic put others there.
+_OURS = "gendurable_[0-9][0-9][0-9][0-9].py"
+
+log = logging.getLogger("gendurable")
 
 
 class Op(Protocol):
@@ -45,8 +48,16 @@ class Revision(Protocol):
 @cache
 def revisions() -> Sequence[Revision]:
     """Return all revisions that this release knows, oldest first."""
-    newest_first = ScriptDirectory(str(_HERE)).walk_revisions()
-    return tuple(cast(Revision, script.module) for script in newest_first)[::-1]
+    here = Path(LOCATION)
+    ours = sorted(file.name for file in here.glob(_OURS))
+    for other in sorted({file.name for file in here.glob("*.py")} - set(ours)):
+        log.warning(
+            "%s lies among the revisions of gendurable in %s, where a new environment will not"
+            " have it: move it to your own versions, and see --version-path of alembic revision",
+            other,
+            LOCATION,
+        )
+    return tuple(cast(Revision, load_python_file(LOCATION, name)) for name in ours)
 
 
 def head() -> str:

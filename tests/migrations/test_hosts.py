@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
 )
 
 from gendurable import migrations
+from gendurable.migrations import history
 from gendurable.models import Base, Instance
 from tests.migrations.catalog import catalog
 from tests.migrations.host import Host
@@ -207,6 +209,23 @@ class TestOwnLocation:
         located.upgrade("heads")
 
         assert snapshot(engine, "work") == expected(engine)
+
+    def test_a_host_s_file_in_our_folder_is_none_of_our_revisions(
+        self, tmp_path, host, engine, monkeypatch, caplog
+    ):
+        """Alembic puts a revision beside the one that it follows: we say so, and go on."""
+        folder = shutil.copytree(migrations.LOCATION, tmp_path / "ours")
+        host = host()
+        host.configure(version_locations=str(folder), path_separator="os")
+        host.upgrade("heads")
+        assert "create_table('orders'" in host.autogenerate(rev_id="ef8b0a1098a9")
+        host.upgrade("heads")
+
+        monkeypatch.setattr(history, "LOCATION", str(folder))
+        found = history.revisions.__wrapped__()
+
+        assert [one.revision for one in found] == [one.revision for one in history.revisions()]
+        assert "ef8b0a1098a9_auto.py lies among the revisions of gendurable" in caplog.text
 
 
 class TestAutogenerate:
