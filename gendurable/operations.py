@@ -15,7 +15,7 @@ from gendurable.lifecycle import TERMINAL, Status
 from gendurable.queries import lookup
 from gendurable.retry import Duration, seconds
 from gendurable.runtime.waiter import wait
-from gendurable.spawn import check_aware, check_name, check_note, check_priority
+from gendurable.spawn import Key, check_aware, check_name, check_note, check_priority, key_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gendurable.runtime.notifier import Notifier
 
 #: What names an instance: its id, its correlation key, or the handle that its insert gave.
-Target: TypeAlias = int | str | Handle | AsyncHandle
+Target: TypeAlias = int | Key | Handle | AsyncHandle
 
 
 class Operations:
@@ -164,13 +164,13 @@ def as_target(target: Target | None) -> int | str:
     """Return *target* as an id or a key; None is neither."""
     if isinstance(target, Inserted):
         return target.id
-    if isinstance(target, bool) or not isinstance(target, (int, str)):
+    if isinstance(target, bool) or not isinstance(target, (int, str, tuple)):
         raise InvalidInput(f"target={target!r} must be an id, a correlation key or a Handle")
     if isinstance(target, int):
         if not 0 < target < 2**63:
             raise InvalidInput(f"target={target!r} is no id; ids are positive")
         return target
-    return check_name(target, "target")
+    return key_text(target, "target")
 
 
 def settled(row: Any) -> Settled:

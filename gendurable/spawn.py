@@ -65,17 +65,22 @@ def check_note(text: object, what: str) -> str | None:
 
 
 def join_key(key: Any, what: str, error: type[Exception] = InvalidInput) -> str | None:
-    """Return *key* as text: ``("stripe", 7)`` is ``"stripe:7"``; None stays None.
+    """Return *key* as ``key_text`` does; None stays None."""
+    return None if key is None else key_text(key, what, error)
+
+
+def key_text(key: Any, what: str, error: type[Exception] = InvalidInput) -> str:
+    """Return *key* as text: ``("stripe", 7)`` is ``"stripe:7"``.
 
     Raises:
         Exception: *error*, when it is neither text nor a tuple that begins with a name.
     """
-    if key is None or isinstance(key, str):
-        return None if key is None else check_name(key, what, error)
+    if isinstance(key, str):
+        return check_name(key, what, error)
     if not isinstance(key, tuple) or not key:
         raise error(f"{what}={key!r} must be text or a tuple such as ('stripe', tenant)")
     if not isinstance(key[0], str) or ":" in key[0]:
-        raise error(f"{what}={key!r} must begin with the name of a limit, which has no colon")
+        raise error(f"{what}={key!r} must begin with a name that has no colon")
     for part in key:
         if isinstance(part, bool) or not isinstance(part, (str, int, UUID)):
             raise error(f"{what}={key!r}: {part!r} is neither text nor a number nor a UUID")

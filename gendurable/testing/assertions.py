@@ -11,6 +11,7 @@ from gendurable.lifecycle import Status
 from gendurable.models import Instance
 from gendurable.models.schemas import tables_for
 from gendurable.signals import Signal, signal_name
+from gendurable.spawn import key_text
 from gendurable.testing.reach import Place, connected
 
 _ANY: Final = object()
@@ -81,9 +82,10 @@ def _find(durable: Any, target: Any, session: Place) -> Any:
     instance: type[Instance] = tables_for(durable.settings.schema).Instance
     columns = instance.__table__.c
     query = select(*columns).order_by(columns.correlation_guard.is_(None), columns.id.desc())
-    where = (
-        columns.correlation_key == target if isinstance(target, str) else columns.id == int(target)
-    )
+    if isinstance(target, str | tuple):
+        where = columns.correlation_key == key_text(target, "target")
+    else:
+        where = columns.id == int(target)
     with connected(durable, session) as conn:
         row = conn.execute(query.where(where).limit(1)).first()
     if row is None:
@@ -115,4 +117,4 @@ def _description(row: Any) -> str:
 
 
 def _shown(target: Any) -> str:
-    return repr(target) if isinstance(target, str) else str(int(target))
+    return repr(target) if isinstance(target, str | tuple) else str(int(target))

@@ -15,6 +15,7 @@ from gendurable.fsm import FSM
 from gendurable.machine import Machine, Step
 from gendurable.outcomes import Outcome
 from gendurable.signals import ReceivedSignal, Signal, Signals, payload_json, signal_name
+from gendurable.spawn import Key, join_key
 from gendurable.state import MAX_SIZE
 from gendurable.testing.loops import finish
 
@@ -35,7 +36,7 @@ def run_step(
     children: Iterable[Child] = (),
     attempt: int = 0,
     timed_out: bool = False,
-    correlation_key: str | None = None,
+    correlation_key: Key | None = None,
     parent_id: int | None = None,
     headers: Mapping[str, Any] | None = None,
     session: Session | AsyncSession | None = None,
@@ -75,7 +76,7 @@ def run_step(
         step=found.name,
         attempt=attempt,
         state=obj,
-        correlation_key=correlation_key,
+        correlation_key=join_key(correlation_key, "correlation_key"),
         parent_id=parent_id,
         headers=dict(headers or {}),
         awaited=Signals(presented),

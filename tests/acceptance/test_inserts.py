@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 import gendurable as gd
 from gendurable.errors import DuplicateInstance, InvalidInput, NoTarget
-from gendurable.testing import drain
+from gendurable.testing import assert_status, drain
 from tests.acceptance.tickets import Ticket
 
 INJECTION = "'; DROP TABLE gendurable.instances; --"
@@ -57,6 +58,23 @@ class TestKeys:
             durable.insert(Ticket(), correlation_key="label", correlation_scope=None)
         with pytest.raises(NoTarget):
             durable.signal("label", "answer")
+
+    def test_a_tuple(self, durable):
+        """What was inserted under a tuple is addressed by it, wherever a target is named."""
+        key = ("order", 7)
+        handle = durable.insert(Ticket(), correlation_key=key)
+
+        durable.pause(key)
+        durable.resume(key)
+        assert durable.wait(key, timeout=0).status == "runnable"
+        assert durable.explain(key).reason is gd.Reason.NO_WORKER
+        assert durable.instance(key).id == handle.id
+        assert durable.signal(key, "answer")
+        assert asyncio.run(durable.aio.signal(key, "answer"))
+        assert durable.cancel(key, "no")
+        assert_status(durable, key, "cancelled")
+        with pytest.raises(NoTarget, match="'order:7'"):
+            durable.signal(key, "answer")
 
     def test_of_one_transaction(self, durable, engine):
         """A key that this transaction has taken itself is taken."""
@@ -219,7 +237,7 @@ class TestNames:
             caller.commit()
         assert count() == 1
 
-    @pytest.mark.parametrize("target", [0, -1, 2**63, 1.5, None, True])
+    @pytest.mark.parametrize("target", [0, -1, 2**63, 1.5, None, True, (), (7, "order")])
     def test_targets(self, durable, target):
         """What can be no id, and is no key, is refused."""
         with pytest.raises(InvalidInput):
