@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from gendurable import graph
 from gendurable.engine.findings import complaint
 from gendurable.errors import InvalidInput
 from gendurable.job import Job
-from gendurable.roundtrip import codec
-from gendurable.signals import Signal
+from gendurable.signals import Signal, typed
 
 if TYPE_CHECKING:
     from gendurable.durable import Durable
@@ -27,11 +27,11 @@ def refuse_unfit(name: str, payload: Any) -> None:
     Raises:
         InvalidInput: it does not fit the one class of this name.
     """
-    kinds = [kind for kind in _kinds(Signal) if kind.signal_name == name]
-    if len(kinds) != 1:
+    kind = _kind(name)
+    if kind is None:
         return
     try:
-        codec(kinds[0]).read(to_json(payload), extra="ignore")
+        typed(kind, payload)
     except ValidationError as error:
         raise InvalidInput(f"this is no payload of {name}: {complaint(error)}") from error
 
@@ -55,6 +55,23 @@ def unawaited(durable: Durable, name: str) -> str | None:
         return None
     known = "".join(f"; {one} awaits {', '.join(sorted(awaited[one]))}" for one in sorted(awaited))
     return f"no machine here awaits {name!r}{known}"
+
+
+def spelled(target: int | str, name: str) -> str:
+    """Return the call that sends this signal, with an object where its class is known."""
+    kind = _kind(name)
+    shown = json.dumps(name, ensure_ascii=False)
+    if kind is not None:
+        named = (one for one in signature(kind).parameters.values() if one.kind is one.KEYWORD_ONLY)
+        needed = (f"{one.name}=..." for one in named if one.default is one.empty)
+        shown = f"{kind.__name__}({', '.join(needed)})"
+    return f"durable.signal({json.dumps(target, ensure_ascii=False)}, {shown})"
+
+
+def _kind(name: str) -> type[Signal] | None:
+    """Return the class of this name, None if there is none, or more than one."""
+    found = [kind for kind in _kinds(Signal) if kind.signal_name == name]
+    return found[0] if len(found) == 1 else None
 
 
 def _kinds(base: type[Signal]) -> Iterator[type[Signal]]:

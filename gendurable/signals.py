@@ -91,7 +91,7 @@ class Signals(Sequence[ReceivedSignal]):
         name = signal_name(kind)
         for item in self._items:
             if item.name == name:
-                return item if isinstance(kind, str) else _typed(kind, item)
+                return item if isinstance(kind, str) else typed(kind, item.payload)
         return None
 
     @overload
@@ -106,12 +106,19 @@ class Signals(Sequence[ReceivedSignal]):
         """
         name = signal_name(kind)
         found = [item for item in self._items if item.name == name]
-        return found if isinstance(kind, str) else [_typed(kind, item) for item in found]
+        return found if isinstance(kind, str) else [typed(kind, item.payload) for item in found]
 
 
-def _typed(kind: type[S], item: ReceivedSignal) -> S:
-    """Read a payload as *kind*: as JSON, so that bytes, dates and sets become what they were."""
-    return codec(kind).read(to_json(item.payload), extra="ignore")  # type: ignore[no-any-return]
+def typed(kind: type[S], payload: Any) -> S:
+    """Read a payload as *kind*: as JSON, so that bytes, dates and sets become what they were.
+
+    What was sent by its name alone has no payload, and for a class no fields.
+
+    Raises:
+        ValidationError: it does not fit.
+    """
+    text = to_json({} if payload is None else payload)
+    return codec(kind).read(text, extra="ignore")  # type: ignore[no-any-return]
 
 
 def signal_name(signal: str | Signal | type[Signal]) -> str:

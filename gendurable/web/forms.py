@@ -62,7 +62,12 @@ _ALL = (
         deeds.signal,
         (
             Field("name", "Name", required=True),
-            Field("payload", "Payload", "document", "JSON; left empty it is null."),
+            Field(
+                "payload",
+                "Payload",
+                "document",
+                "JSON; empty is null: no fields.",
+            ),
             Field("dedup_key", "Key", hint="A second signal with this name and key is ignored."),
         ),
         _LIVE,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
+from gendurable.posting import spelled
 from gendurable.queries import browse, details, lookup, traffic
 from gendurable.queries import overview as counting
 from gendurable.web import pictures
@@ -120,6 +121,7 @@ def one(page: Page, id: int) -> Response:
         shown=details.SHOWN,
         cut=details.CUT,
         many=details.MANY,
+        spelled=spelled,
         is_latest=page.asked("before") is None,
         **values,
     )

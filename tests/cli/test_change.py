@@ -61,6 +61,14 @@ class TestSignal:
         assert "this is no payload of cli.fee: amount: Field required" in refused
         assert cli("signal", handle.id, "cli.fee", '{"amount": 3, "by": "x"}').stdout == "stored\n"
 
+    def test_a_class_without_fields_needs_no_payload(self, cli, app):
+        """Its name says it all; one that has fields says which."""
+        handle = app.durable.insert(app.Order(order=1))
+
+        assert cli("signal", handle.id, "go").stdout == "stored\n"
+        refused = cli("signal", handle.id, "cli.fee", status=2).stderr
+        assert "this is no payload of cli.fee: amount: Field required" in refused
+
     def test_warns_of_a_name_that_no_machine_awaits(self, cli, app):
         """It is stored all the same: a step may look into its inbox."""
         handle = app.durable.insert(app.Order(order=1))

@@ -111,6 +111,15 @@ class TestSignals:
         assert [paid.amount for paid in self.inbox.all(Paid)] == [Decimal("1.50"), 3]
         assert self.inbox.all(Cancelled) == []
 
+    def test_no_payload_is_an_object_without_fields(self):
+        """A class that needs none may be sent by its name alone; by name it stays what it was."""
+        inbox = gd.Signals((received(1, "order.cancelled"), received(2, "Paid")))
+
+        assert inbox.first(Cancelled) == Cancelled()
+        assert inbox.first("order.cancelled").payload is None
+        with pytest.raises(ValidationError, match="amount\n  Field required"):
+            inbox.first(Paid)
+
     def test_a_payload_that_does_not_fit_is_an_error(self):
         """It is raised in the step that reads it."""
         with pytest.raises(ValidationError, match="amount"):

@@ -31,6 +31,10 @@ class Tip(gd.Signal, name="web.tip"):
     amount: int
 
 
+class Ping(gd.Signal, name="web.ping"):
+    """Nothing but a name."""
+
+
 class Order(gd.FSM, name="web.Order", queue="orders", history="all"):
     """An order: it waits for its money."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from markupsafe import escape
 from sqlalchemy import text
 
+import gendurable as gd
 from gendurable.testing import drain
 from tests.web.conftest import Order
 from tests.web.reader import ids, image, labels
@@ -23,6 +25,24 @@ class TestInstance:
         assert '<span class="jk">&#34;number&#34;</span>: <span class="jn">42</span>' in page
         assert "key d1" in page
         assert '<span class="kind">await</span>' in page
+
+    @pytest.mark.parametrize(
+        ("name", "scope", "call"),
+        [
+            ("paid", gd.LIVE, """durable.signal("order:42", "paid")"""),
+            ("paid", None, """durable.signal(1, "paid")"""),
+            ("web.tip", gd.LIVE, """durable.signal("order:42", Tip(amount=...))"""),
+            ("web.ping", gd.LIVE, """durable.signal("order:42", Ping())"""),
+        ],
+    )
+    def test_says_how_to_signal(self, visitor, durable, conn, name, scope, call):
+        """An empty inbox shows the call that works: with an object, where its class is known."""
+        durable.insert(Order(), correlation_key="order:42", correlation_scope=scope)
+        drain(durable)
+        conn.execute(text("UPDATE gendurable.instances SET awaits = :names"), {"names": [name]})
+        conn.commit()
+
+        assert f"<pre>{escape(call)}</pre>" in visitor.get("/instances/1").text
 
     def test_a_family(self, visitor, durable):
         """Children are a tree below their parent; a child leads back to it."""
