@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,12 +57,11 @@ def limits(
     elif name is not None and rate is not None:
         target.set_limit(name, RateLimit(rate, per or 1, burst))
     elif name is not None and reset:
-        target.set_limit(name, None)
+        _reset(target, name)
     stored = target.limits()
     found = [_described(one) for one in stored if name in (None, one.name)]
     if stored and name is not None and not found and not reset:
-        there = ", ".join(sorted({one.name for one in stored}))
-        raise click.ClickException(f"there is no limit {name!r}; there are {there}")
+        raise _unknown(name, {one.name for one in stored})
     if as_json:
         print_json(found)
         return
@@ -71,8 +71,24 @@ def limits(
             (*list(one.values())[:4], one["per"] and f"{one['per']:g} s", one["burst"])
             for one in found
         ),
-        empty="the database knows no limits; those of a binding are there once a worker started",
+        empty=f"{name!r} is reset; no worker has brought a limit of that name from its binding"
+        if reset
+        else "the database knows no limits; those of a binding are there once a worker started",
     )
+
+
+def _reset(target: Durable, name: str) -> None:
+    """Take an override back, of a limit that the database or this binding knows."""
+    known = {one.name for one in target.limits()}
+    known |= target.settings.concurrency_limits.keys() | target.settings.rate_limits.keys()
+    target.set_limit(name, None)
+    if name not in known:
+        raise _unknown(name, known)
+
+
+def _unknown(name: str, known: Iterable[str]) -> click.ClickException:
+    there = ", ".join(sorted(known)) or "none"
+    return click.ClickException(f"there is no limit {name!r}; there are {there}")
 
 
 def _described(stored: StoredLimit) -> dict[str, Any]:

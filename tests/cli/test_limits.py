@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import gendurable as gd
+
 
 class TestLimits:
     def test_overrides_and_resets(self, cli, data):
@@ -23,6 +25,24 @@ class TestLimits:
         assert "60 s" in cli("limits").stdout
 
         assert data("limits", "stripe", "--reset") == []
+
+    def test_a_reset_that_leaves_others(self, cli):
+        """It speaks of the one that was reset, and not of all."""
+        cli("limits", "bank", "--at-once", 5)
+        cli("limits", "api", "--at-once", 5)
+
+        assert "'bank' is reset" in cli("limits", "bank", "--reset").stdout
+        assert "api" in cli("limits").stdout
+
+    def test_a_reset_of_one_that_is_not_there(self, cli, app, engine):
+        """It says which there are; what this binding declares is there before any worker."""
+        app.shy = gd.bind(engine, concurrency_limits={"bank": gd.ConcurrencyLimit(3)}, fsms=[])
+
+        said = cli("limits", "nosuch", "--reset", status=1).stderr
+        assert "there is no limit 'nosuch'; there are none" in said
+        said = cli("limits", "nosuch", "--reset", app="shy", status=1).stderr
+        assert "there is no limit 'nosuch'; there are bank" in said
+        assert "'bank' is reset" in cli("limits", "bank", "--reset", app="shy").stdout
 
     def test_one_that_is_not_there(self, cli):
         """It says which there are."""
