@@ -12,6 +12,7 @@ from gendurable.cli.group import Wrong
 from gendurable.cli.options import InstanceName, Json, by_option
 from gendurable.cli.output import json_option, print_json
 from gendurable.cli.target import Target
+from gendurable.runtime.binding import queues_used
 
 if TYPE_CHECKING:
     from gendurable.durable import Durable
@@ -50,7 +51,10 @@ def pause(target: Durable, as_json: bool, **given: Any) -> None:
       gendurable pause myapp:durable order:42 --reason "the customer is asked"
       gendurable pause myapp:durable -q mail
     """
-    _tell(target.pause(**_goal(given)), "held", "was held before", as_json)
+    count = target.pause(**_goal(given))
+    if count and given["queue"] is not None:
+        _warn_of_queue(target, given["queue"])
+    _tell(count, "held", "was held before", as_json)
 
 
 @click.command()
@@ -142,6 +146,17 @@ def _goal(given: dict[str, Any]) -> dict[str, Any]:
     if (instance is None) == (given["queue"] is None):
         raise Wrong("name an INSTANCE, or a queue with -q")
     return {"target": instance, **given}
+
+
+def _warn_of_queue(target: Durable, queue: str) -> None:
+    """Say that nobody knows a queue that is held now: it may be misspelt, or new."""
+    stats = target.stats()
+    known = queues_used(target) | {one.queue for one in stats.counts}
+    known |= {name for worker in stats.workers for name in worker.queues}
+    if queue not in known:
+        known |= {one.queue for one in stats.held} - {queue}
+        there = ", ".join(sorted(known)) or "none"
+        click.echo(f"held, but nothing uses a queue {queue!r} yet; there are {there}", err=True)
 
 
 def _tell(count: int, done: str, not_done: str, as_json: bool) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gendurable.cli.group import Wrong
 from gendurable.cli.target import Target
 from gendurable.engine import leases
 from gendurable.errors import GenDurableError
@@ -71,6 +73,8 @@ def worker(
     options: dict[str, Any] = {**roles, "health_port": health_port, "health_host": health_host}
     if queues:
         options["queues"] = dict(queues)
+        if twice := [name for name, n in Counter(name for name, _ in queues).items() if n > 1]:
+            raise Wrong(f"the queue {twice[0]!r} is given more than once")
     try:
         worker = target.worker(**options)
     except GenDurableError as error:

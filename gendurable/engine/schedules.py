@@ -133,7 +133,7 @@ def _fire(conn: Connection, db: Database, row: Any, word: Mapping[str, str]) -> 
             "count_skipped": len(skipped),
         },
     )
-    return Fired(row.name, ids, len(skipped), _queue(row))
+    return Fired(row.name, ids, len(skipped), queue_of(row))
 
 
 def trigger(conn: Connection, db: Database, name: str, word: Mapping[str, str] = _NO_WORD) -> Fired:
@@ -160,7 +160,7 @@ def trigger(conn: Connection, db: Database, name: str, word: Mapping[str, str] =
             "count_skipped": 0,
         },
     )
-    return Fired(name, ids, 0, _queue(row))
+    return Fired(name, ids, 0, queue_of(row))
 
 
 def edit(
@@ -234,6 +234,7 @@ def _instance(row: Any, occurrence: datetime, word: Mapping[str, str], **more: A
     return f'\n"headers":{json.dumps(headers)},{row.spec[1:-1]}'
 
 
-def _queue(row: Any) -> str:
-    queue: str = json.loads(row.spec)["queue"]
+def queue_of(schedule: Any) -> str:
+    """Return the queue that a schedule inserts into, as declared or as stored."""
+    queue: str = json.loads(schedule.spec)["queue"]
     return queue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from gendurable.engine import executor
+from gendurable.engine import executor, schedules
 
 if TYPE_CHECKING:
     from gendurable.engine.schedules import Declaration
@@ -18,3 +18,10 @@ class Binding(executor.Binding, Protocol):
     catalogue: Catalogue
     notifier: Notifier
     declarations: dict[str, Declaration]
+
+
+def queues_used(binding: Binding) -> set[str]:
+    """Return the queues that the machines and schedules of this process use by themselves."""
+    machines = dict(binding.catalogue.machines()).values()
+    declared = dict(binding.declarations).values()
+    return {one.queue for one in machines} | {schedules.queue_of(one) for one in declared}

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gendurable import events, migrations
 from gendurable.engine import limits
 from gendurable.engine.faults import is_lost
+from gendurable.runtime.binding import queues_used
 from gendurable.runtime.connections import check_pool
 from gendurable.runtime.crew import Crew
 from gendurable.runtime.garbage import seldom_collected
@@ -108,8 +109,9 @@ class Worker:
         self._warn_of_queues()
 
     def _warn_of_queues(self) -> None:
-        """Say so if nothing of this binding can ever come into the queues that are served."""
-        used = {machine.queue for machine in dict(self._binding.catalogue.machines()).values()}
+        """Say into which of the served queues nothing of this binding comes by itself."""
+        used = queues_used(self._binding)
+        unused = self._settings.queues.keys() - used
         if used and used.isdisjoint(self._settings.queues):
             log.warning(
                 "worker %s serves no queue that a machine of this binding uses: they use %s;"
@@ -117,6 +119,14 @@ class Worker:
                 self._name,
                 ", ".join(sorted(used)),
                 min(used),
+            )
+        elif used and unused:
+            log.warning(
+                "worker %s serves %s, which no machine of this binding uses: they use %s; only"
+                " what is put there with queue= runs there",
+                self._name,
+                ", ".join(sorted(unused)),
+                ", ".join(sorted(used)),
             )
 
     def stop(self) -> None:

@@ -41,6 +41,27 @@ class TestPauseAndResume:
         assert data("resume", "-q", "mail") == {"count": 1}
         assert data("resume", "-q", "mail") == {"count": 0}
 
+    def test_warns_of_a_queue_that_nobody_knows(self, cli, app, engine):
+        """It is held all the same, since its rows may come later."""
+        app.durable.insert(app.Item(), queue="rush")
+        with engine.begin() as conn:
+            conn.execute(
+                text(
+                    "INSERT INTO gendurable.nodes (name, queues, machines)"
+                    " VALUES ('w', '{idle}', '[]')"
+                )
+            )
+
+        held = cli("pause", "-q", "oders")
+        assert held.stdout == "held\n"
+        assert "nothing uses a queue 'oders' yet; there are default, idle, orders, rush" in (
+            held.stderr
+        )
+        assert "oders" in cli("pause", "-q", "mail").stderr
+        for known in ("orders", "rush", "idle"):
+            assert cli("pause", "-q", known).stderr == ""
+        assert cli("pause", "-q", "mail").stderr == ""
+
     def test_wants_one_of_both(self, cli):
         """A mistake of usage."""
         cli("pause", status=2)

@@ -134,6 +134,7 @@ class TestWorker:
             (["myapp:missing"], "'myapp' has no 'missing'"),
             (["myapp:nothing"], "a binding is what gendurable.bind() returns"),
             (["myapp:durable", "-q", "default"], "should look like default=10"),
+            (["myapp:durable", "-q", "m=2", "-q", "m=3"], "queue 'm' is given more than once"),
             (["myapp:small", "-q", "default=2"], "room for 5 connections"),
         ],
     )

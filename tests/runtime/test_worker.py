@@ -306,6 +306,13 @@ class TestWork:
             threading.Event().wait(0.01)
         assert sorted(board("ran").get()[0] for _ in range(500)) == list(range(500))
 
+    def test_a_worker_says_which_of_its_queues_nothing_comes_to(self, durable, worker, caplog):
+        """A machine's queue is one, and a schedule's; another may be a slip, or used by hand."""
+        durable.schedule("count", Count(), cron="0 3 * * *", queue="nightly")
+        worker(queues={"default": 1, "defualt": 1, "nightly": 1})
+
+        assert "serves defualt, which no machine of this binding uses" in caplog.text
+
     @pytest.mark.parametrize(("served", "warned"), [("default", False), ("elsewhere", True)])
     def test_a_worker_that_nothing_comes_to_says_so(self, worker, caplog, served, warned):
         """None of its queues is any machine's: that is a slip, and it names those that are."""
