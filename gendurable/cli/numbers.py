@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.text import Text
 
 from gendurable.cli.output import ago, coloured, json_option, print_json, table
 from gendurable.cli.target import Target
+from gendurable.engine.numbers import silence
 from gendurable.lifecycle import PARKED, Status
 
 if TYPE_CHECKING:
     from gendurable.durable import Durable
     from gendurable.engine.numbers import Count, Held
-
-#: A worker that has not beaten for so many seconds is not counted.
-SILENT = 60.0
 
 
 @click.command(short_help="List queues: what is due, what waits, who serves them.")
@@ -31,7 +31,8 @@ def queues(target: Durable, as_json: bool) -> None:
       gendurable queues myapp:durable --json | jq '.[] | select(.workers == 0)'
     """
     stats = target.stats()
-    live = [one for one in stats.workers if one.beat < SILENT]
+    silent = silence(target.settings)
+    live = [one for one in stats.workers if one.beat < silent]
     counts: dict[str, list[Count]] = defaultdict(list)
     held = {one.queue: one for one in stats.held}
     for queue in sorted({queue for one in live for queue in one.queues} | held.keys()):
@@ -103,6 +104,7 @@ def stats(target: Durable, as_json: bool) -> None:
       watch -c gendurable stats myapp:durable
     """
     found = target.stats()
+    silent = silence(target.settings)
     if as_json:
         print_json(
             {
@@ -111,7 +113,7 @@ def stats(target: Durable, as_json: bool) -> None:
                     status: {"minute": minute, "hour": hour}
                     for status, (minute, hour) in found.ended.items()
                 },
-                "workers": found.workers,
+                "workers": [asdict(one) | {"silent": one.beat >= silent} for one in found.workers],
                 "held": found.held,
             }
         )
@@ -131,11 +133,17 @@ def stats(target: Durable, as_json: bool) -> None:
     table(
         ("worker", "queues", "up for", "beat"),
         (
-            (one.name, ", ".join(one.queues), ago(one.age), f"{ago(one.beat)} ago")
+            (one.name, ", ".join(one.queues), ago(one.age), _beat(one.beat, silent))
             for one in found.workers
         ),
         empty="no workers",
     )
+
+
+def _beat(age: float, silent: float) -> Text:
+    """Return how long ago a worker beat; of one that has not for too long, that it is silent."""
+    beat = f"{ago(age)} ago"
+    return Text(beat) if age < silent else Text(f"{beat}, silent", style="yellow")
 
 
 COMMANDS = (queues, stats)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gendurable import migrations
 from gendurable.engine import limits, slowness
+from gendurable.engine.numbers import silence
 from gendurable.engine.slowness import Verdict
 from gendurable.errors import SchemaError
 from gendurable.queries import claim, numbers
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 GRACE = 10.0
 #: A table with fewer rows may well be read from end to end.
 SMALL = 1_000
-#: A worker that has been silent for so many seconds is taken for dead.
-SILENT = 60.0
 
 
 def examine(conn: Connection, db: Database, settings: Settings) -> tuple[Verdict, ...]:
@@ -62,7 +61,7 @@ def examine(conn: Connection, db: Database, settings: Settings) -> tuple[Verdict
         ),
         _claim_plan(conn, db),
         *_aside(conn, db),
-        *_queues(conn, db),
+        *_queues(conn, db, silence(settings)),
         *slowness.dead(conn, db),
         slowness.oldest(conn, db),
     )
@@ -188,9 +187,9 @@ def _aside(conn: Connection, db: Database) -> Iterator[Verdict]:
         yield Verdict("set aside", "ok", "none")
 
 
-def _queues(conn: Connection, db: Database) -> Iterator[Verdict]:
+def _queues(conn: Connection, db: Database, silent: float) -> Iterator[Verdict]:
     """Say which queues have work that is due and no worker."""
-    workers = [one for one in numbers.rows(conn, db, numbers.WORKERS) if one.beat < SILENT]
+    workers = [one for one in numbers.rows(conn, db, numbers.WORKERS) if one.beat < silent]
     served = {queue for worker in workers for queue in worker.queues}
     alone = [
         one

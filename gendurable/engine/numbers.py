@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gendurable.queries.statement import Database
+    from gendurable.settings import Settings
+
+#: A worker that has not beaten for so many of its intervals is taken for dead.
+SILENT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,11 @@ class Stats:
     ended: Mapping[Status, tuple[int, int]]
     workers: tuple[Seen, ...]
     held: tuple[Held, ...] = ()
+
+
+def silence(settings: Settings) -> float:
+    """Return after how many seconds without a heartbeat a worker is taken for dead."""
+    return SILENT * float(settings.heartbeat_interval)
 
 
 def stats(conn: Connection, db: Database) -> Stats:

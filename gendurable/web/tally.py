@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from gendurable.engine.numbers import silence
 from gendurable.queries import overview as query
 from gendurable.queries import traffic
 from gendurable.web import display
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from gendurable.queries.statement import Statement
     from gendurable.web.page import Page
 
-#: A worker that has not beaten for so many of its intervals is shown as silent.
-SILENT = 3
 #: No sample of a slice is taken to cover less than this: many rows end in one commit.
 _SHORTEST = 0.02
 
@@ -170,7 +169,7 @@ def workers(
     in_hand: dict[str, int] = {}
     for row in running:
         in_hand[row.locked_by] = in_hand.get(row.locked_by, 0) + row.count
-    silent = SILENT * float(page.durable.settings.heartbeat_interval)
+    silent = silence(page.durable.settings)
     listed = [
         {
             "name": row.name,

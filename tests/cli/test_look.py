@@ -165,3 +165,21 @@ class TestNumbers:
         assert counts[("orders", "cancelled")] == 1
         assert found["workers"] == []
         assert "no workers" in cli("stats").stdout
+
+    def test_stats_marks_the_silent(self, cli, data, app):
+        """A worker that was killed stands there for a while, as one that beats no more."""
+        with app.durable.engine.begin() as conn:
+            conn.execute(
+                text(
+                    "INSERT INTO gendurable.nodes (name, queues, machines, beat_at) VALUES"
+                    " ('dead', '{orders}', '[]', statement_timestamp() - interval '31 s'),"
+                    " ('alive', '{orders}', '[]', statement_timestamp() - interval '9 s')"
+                )
+            )
+
+        workers = {one["name"]: one for one in data("stats")["workers"]}
+        shown = {line.split()[0]: line for line in cli("stats").stdout.splitlines() if line}
+
+        assert (workers["dead"]["silent"], workers["alive"]["silent"]) == (True, False)
+        assert shown["dead"].endswith(" ago, silent")
+        assert shown["alive"].endswith(" ago")
