@@ -15,14 +15,11 @@ from gendurable.cli.group import Wrong
 from gendurable.cli.target import Target
 from gendurable.engine import leases
 from gendurable.errors import GenDurableError
+from gendurable.ext.logging import TextFormatter
 from gendurable.runtime.supervisor import Supervisor, report
 
 if TYPE_CHECKING:
     from gendurable.durable import Durable
-
-
-#: A line of the log, where the application has not set up a log of its own.
-LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Queue(click.ParamType[Any]):
@@ -69,7 +66,9 @@ def worker(
       gendurable worker myapp:durable --health-port 8080 --health-host 0.0.0.0
     """
     if not logging.getLogger().handlers:  # an application that set up its logging keeps it
-        logging.basicConfig(level=logging.INFO, format=LINE)
+        handler = logging.StreamHandler()
+        handler.setFormatter(TextFormatter())
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
     options: dict[str, Any] = {**roles, "health_port": health_port, "health_host": health_host}
     if queues:
         options["queues"] = dict(queues)

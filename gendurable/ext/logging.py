@@ -55,6 +55,27 @@ class StepFilter(logging.Filter):
         return True
 
 
+class TextFormatter(logging.Formatter):
+    """Writes a line whose logger is followed by the running step: ``[4711 Checkout.ship #0]``.
+
+    Outside of steps nothing follows it. It is what ``gendurable worker`` writes. It needs no filter
+    where a record is formatted on the thread that made it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s%(who)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        who = {**running(), **vars(record)}
+        is_known = all(who.get(field) not in (None, "-") for field in FIELDS[1:])
+        record.who = " [{id} {fsm}.{step} #{attempt}]".format_map(who) if is_known else ""
+        try:
+            return super().format(record)
+        finally:
+            del vars(record)["who"]  # what other handlers write is none of it
+
+
 class JSONFormatter(logging.Formatter):
     """Writes each record as one line of JSON, the running step and all ``extra=`` included.
 

@@ -9,7 +9,8 @@ import logging
 import pytest
 
 from gendurable import testing
-from gendurable.ext.logging import JSONFormatter, StepFilter
+from gendurable.context import StepLog
+from gendurable.ext.logging import JSONFormatter, StepFilter, TextFormatter
 from tests.ext.machines import LIBRARY, Leaf, Shaky
 
 
@@ -53,6 +54,28 @@ def test_so_do_those_of_async_steps_in_a_worker(durable, output):
     found = [json.loads(line) for line in lines(output)]
     assert {line["id"] for line in found} == {int(handle) for handle in handles}
     assert {line["fsm"] for line in found} == {"ext.Leaf"}
+
+
+def test_a_line_of_text_names_the_step(durable, output):
+    """Behind the logger, also where ``ctx.log`` speaks; nothing is left on the record."""
+    output.setFormatter(TextFormatter())
+    output.addFilter(logging.Filter("some.library"))
+    seen = logging.StreamHandler(io.StringIO())
+    seen.setFormatter(JSONFormatter())
+    LIBRARY.addHandler(seen)
+    handle = durable.insert(Shaky())
+
+    testing.drain(durable)
+    LIBRARY.warning("outside", extra={"id": 99})
+    LIBRARY.removeHandler(seen)
+    StepLog(LIBRARY, {"id": 7, "fsm": "F", "step": "s", "attempt": 2}).warning("handed on")
+
+    first, second, outside, handed = (line.partition(" WARNING ")[2] for line in lines(output))
+    assert first == f"some.library [{int(handle)} ext.Shaky.start #0]: attempt 0"
+    assert second == f"some.library [{int(handle)} ext.Shaky.start #1]: attempt 1"
+    assert outside == "some.library: outside"
+    assert handed == "some.library [7 F.s #2]: handed on"
+    assert all("who" not in json.loads(line) for line in lines(seen))
 
 
 def test_outside_of_steps_nothing_is_claimed(output):

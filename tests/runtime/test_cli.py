@@ -30,6 +30,7 @@ class Work(gd.Job, name="cli.work"):
 
     def perform(self, ctx):
         time.sleep(self.seconds)
+        ctx.log.info("at work")
         return ctx.attempt
 
 durable = gd.bind(create_engine(os.environ["CLI_URL"]), drain_timeout=60)
@@ -87,6 +88,9 @@ class TestWorker:
         assert [durable.wait(one, PATIENCE, "terminal").status for one in handles] == ["done"] * 2
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
+        output = process.stdout.read()
+        for one in handles:
+            assert f"INFO gendurable.step [{one.id} cli.work.perform #0]: at work" in output
 
     def test_a_second_signal_ends_it_at_once(self, run, durable, engine, eventually):
         """Whoever cannot wait for running steps asks twice."""
