@@ -10,7 +10,15 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 from gendurable.errors import InvalidInput, InvalidOutcome
 from gendurable.retry import Duration, seconds
 from gendurable.signals import Signal, signal_name
-from gendurable.spawn import Key, Spawn, check_name, check_priority, join_key, positive
+from gendurable.spawn import (
+    Key,
+    Spawn,
+    check_name,
+    check_priority,
+    check_several,
+    join_key,
+    positive,
+)
 from gendurable.state import describe
 
 #: A step to go to: a bound method (``self.ship``) or a name (``"ship"``).
@@ -187,11 +195,16 @@ def _check_rate(outcome: Next | Await | ScheduleChildren) -> None:
         positive(outcome.weight, f"{type(outcome).__name__}(weight)", InvalidOutcome)
 
 
-def _names(names: SignalRef | Iterable[SignalRef]) -> tuple[str, ...]:
+def _names(names: Any) -> tuple[str, ...]:
     """Return the distinct names in *names*, which may be one, or several."""
     try:
         if isinstance(names, (str, type)):
             return (signal_name(names),)
+        if isinstance(names, Signal):
+            raise InvalidOutcome(
+                f"Await(names={names!r}) is an object, to be sent; name its class,"
+                f" {type(names).__name__}"
+            )
         if not isinstance(names, Iterable):
             raise InvalidOutcome(f"Await(names={names!r}) must be names or Signal classes")
         found = tuple(dict.fromkeys(map(signal_name, names)))
@@ -204,7 +217,8 @@ def _names(names: SignalRef | Iterable[SignalRef]) -> tuple[str, ...]:
 
 def _spawns(children: Any) -> tuple[Spawn, ...]:
     """Return the children as ``Spawn`` objects."""
-    if not isinstance(children, Iterable) or isinstance(children, (str, Spawn)):
+    check_several(children, "ScheduleChildren(children)", InvalidOutcome)
+    if not isinstance(children, Iterable) or isinstance(children, str):
         raise InvalidOutcome(f"ScheduleChildren(children={children!r}) must be a list of objects")
     try:
         return tuple(c if type(c) is Spawn else Spawn(c) for c in children)

@@ -116,6 +116,12 @@ def check_aware(value: object) -> None:
         raise InvalidInput(f"at={value!r} must be a datetime with a time zone")
 
 
+def check_several(objs: object, what: str, error: type[Exception] = InvalidInput) -> None:
+    """Refuse one object where several are wanted: to iterate over it gives its fields."""
+    if isinstance(objs, Spawn) or getattr(type(objs), "__machine__", None) is not None:
+        raise error(f"{what}={objs!r} is a single object; give a list, [{objs!r}]")
+
+
 @dataclass(frozen=True, slots=True)
 class Spawn:
     """An object to be inserted, with the options that its insert takes.

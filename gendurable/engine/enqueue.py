@@ -16,7 +16,7 @@ from gendurable.engine.spawning import (
 )
 from gendurable.errors import DuplicateInstance
 from gendurable.queries import enqueue as query
-from gendurable.spawn import Spawn
+from gendurable.spawn import Spawn, check_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,6 +83,7 @@ class Batch:
             InvalidInput: one is no machine.
             StateError: the state of one cannot be stored.
         """
+        check_several(objs, "objs")
         batch = cls()
         rows = batch.rows
         heads: dict[type, str] = {}

@@ -109,6 +109,16 @@ class TestInsertAll:
         assert handles[5].id == taken.id
         assert [one.created for one in handles if one] == [True, True, True, False, False]
 
+    @pytest.mark.parametrize("one", [Ticket(), gd.Spawn(Ticket())])
+    def test_one_object(self, durable, count, one):
+        """An object is no list; to iterate over it would give its fields."""
+        with pytest.raises(InvalidInput, match="is a single object; give a list"):
+            durable.insert_all(one)
+        team = durable.insert(Ticket())
+        with pytest.raises(InvalidInput, match="is a single object; give a list"):
+            durable.schedule_children(team, one)
+        assert count() == 1
+
     def test_nothing(self, durable):
         """An empty batch is no error."""
         assert durable.insert_all([]) == []
