@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Unpack
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_core import CoreSchema
 
 from gendurable.context import Context
 from gendurable.machine import History, Machine, Step, define
@@ -100,6 +102,16 @@ class FSM(BaseModel):
             )
         return marked_steps(cls, cls.__options__)
 
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        """Say which field has a type that could not be stored."""
+        try:
+            return handler(source)
+        except PydanticSchemaGenerationError as error:
+            raise _unstorable(cls, handler, error) from error
+
     def handle(self, error: Exception, ctx: Context, /) -> Outcome:
         """Answer for a step that raised *error*; the state is as it was before that step.
 
@@ -128,6 +140,21 @@ def build(cls: type[FSM], name: str, version: int) -> Machine:
         initial=initial,
         upgrades=find_upgrades(cls, version),
     )
+
+
+def _unstorable(
+    cls: type[FSM], handler: GetCoreSchemaHandler, error: PydanticSchemaGenerationError
+) -> TypeError:
+    """Return the complaint about the field of a type that nothing could be read back as."""
+    for name, field in cls.model_fields.items():
+        try:
+            handler.generate_schema(field.annotation)
+        except PydanticSchemaGenerationError:
+            return TypeError(
+                f"{cls.__qualname__}.{name}: {field.annotation!r} cannot be read back from JSON;"
+                " keep in the state what a step can make or find it by, such as an id"
+            )
+    return TypeError(f"{cls.__qualname__}: {error.message}")
 
 
 def check_fields(cls: type[FSM], names: Iterable[str] | Mapping[str, Any]) -> None:

@@ -179,6 +179,11 @@ def _job_class(function: Callable[..., Any], keywords: dict[str, Any]) -> type[J
     hints = {p.name: _hint(p.annotation, function) for p in parameters}
     takes_ctx = bool(parameters) and _is_ctx(parameters[0].name, hints)
     parameters = parameters[takes_ctx:]
+    if any(_is_ctx(parameter.name, hints) for parameter in parameters):
+        raise TypeError(
+            f"{function.__qualname__}: the context comes first; write"
+            f" def {function.__name__}(ctx, ...)"
+        )
     body: dict[str, Any] = {
         "__module__": function.__module__,
         "__qualname__": function.__qualname__,

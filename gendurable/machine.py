@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,8 +64,15 @@ class Machine:
         if name is None:
             shown = getattr(target, "__qualname__", None) or repr(target)
             known = ", ".join(dict.fromkeys(step.name for step in self.steps.values()))
-            raise InvalidOutcome(f"{shown} is no step of {self.name}; its steps are {known}")
+            mend = "; to make it one, mark it with @gd.step" if self._has(target) else ""
+            raise InvalidOutcome(f"{shown} is no step of {self.name}; its steps are {known}{mend}")
         return name
+
+    def _has(self, target: str | Callable[..., Any]) -> bool:
+        """Return whether *target* is a method of the class, or one bound to its object."""
+        method = getattr(target, "__func__", target)
+        found = inspect.getattr_static(self.cls, getattr(method, "__name__", ""), None)
+        return found is not None and found is method
 
     def upgradable(self, from_version: int) -> bool:
         """Return whether rows of that older version can be adopted."""

@@ -136,6 +136,9 @@ def marked_steps(cls: type[Any], options: Mapping[str, Any]) -> list[Marked]:
     Raises:
         TypeError: a method cannot be a step, or hides one.
     """
+    for key, one in cls.model_fields.items():
+        if isinstance(getattr(one.default, "__step__", None), Mark):  # pydantic took the method
+            raise TypeError(f"{cls.__qualname__}.{key} is both a field and a step; rename one")
     found = []
     for key, value in members(cls).items():
         mark = getattr(value, "__step__", None)

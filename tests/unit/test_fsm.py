@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -126,6 +127,14 @@ class TestResolve:
         """The complaint lists the steps that there are."""
         with pytest.raises(gd.InvalidOutcome, match="no step of order; its steps are start, ship"):
             self.Order.__machine__.resolve(target)
+
+    def test_says_how_a_method_becomes_a_step(self):
+        """Of a method of this class only."""
+        resolve = self.Order.__machine__.resolve
+        with pytest.raises(gd.InvalidOutcome, match="start, ship; to make it one, mark it with @"):
+            resolve(self.Order().helper)
+        with pytest.raises(gd.InvalidOutcome, match="start, ship$"):
+            resolve(self.Other().start)
 
 
 class TestKeywords:
@@ -343,6 +352,25 @@ def private_attributes():
             return gd.Done()
 
 
+def field_that_is_a_step():
+    class Order(gd.FSM):
+        ship: int
+
+        @gd.step
+        def ship(self, ctx):
+            return gd.Done()
+
+
+def field_that_no_json_holds():
+    class Order(gd.FSM):
+        number: int
+        locks: list[threading.Thread]
+
+        @gd.step
+        def start(self, ctx):
+            return gd.Done()
+
+
 def private_attribute_of_a_base():
     class Base(BaseModel):
         _seen: int = 0
@@ -416,6 +444,8 @@ MISTAKES = [
     (private_attributes, r"Order\._seen, .*Order\._last would be lost .* a field, .* a ClassVar"),
     (private_attribute_of_a_base, r"Order\._seen would be lost"),
     (private_attribute_of_a_job, r"Order\._seen would be lost"),
+    (field_that_is_a_step, "Order.ship is both a field and a step"),
+    (field_that_no_json_holds, r"Order.locks: list\[threading.Thread\] cannot be read back .* id"),
     (bad_handle, r"Order.handle must be def handle\(self, error, ctx\)"),
     (async_handle, r"Order.handle must be def handle\(self, error, ctx\)"),
     (declared(name="x" * 513), "Order: name"),

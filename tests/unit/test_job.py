@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import ClassVar
@@ -244,6 +245,16 @@ def reserved_argument():
     def report(step: str) -> None: ...
 
 
+def late_context():
+    @gd.job
+    def report(number: int, ctx: gd.Context) -> None: ...
+
+
+def unreadable_argument():
+    @gd.job
+    def report(number: int, thread: threading.Thread) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("declare", "mend"),
     [
@@ -256,6 +267,8 @@ def reserved_argument():
         (variable_arguments, "numbers"),
         (private_argument, "_number"),
         (reserved_argument, "step cannot be a field"),
+        (late_context, r"the context comes first; write def report\(ctx, \.\.\.\)"),
+        (unreadable_argument, r"report\.thread: .*threading.Thread.* cannot be read back"),
     ],
 )
 def test_a_mistake_is_an_error_of_the_class(declare, mend):
