@@ -87,10 +87,12 @@ def dump_json(value: Any, what: str, *, max_size: int = MAX_SIZE) -> str:
     try:
         raw = to_json(value)
     except Exception as error:
-        raise StateError(f"{_culprit(value, what)} is not JSON: {error}") from error
+        where, part = _culprit(value, what)
+        mend = "; give its id" if hasattr(type(part), "id") else ""  # a handle, or a row
+        raise StateError(f"{where} is {_brief(part)}, no JSON: {error}{mend}") from error
     reason = _unstorable(raw)
     if reason is not None:
-        raise StateError(f"{_culprit(value, what)} {reason}")
+        raise StateError(f"{_culprit(value, what)[0]} {reason}")
     _check_size(raw, what, what, max_size)
     return raw.decode()
 
@@ -131,8 +133,8 @@ def _unstorable(raw: bytes) -> str | None:
     return None
 
 
-def _culprit(value: Any, path: str, depth: int = 8) -> str:
-    """Return the path of the part of *value* that cannot be stored, some levels down at most."""
+def _culprit(value: Any, path: str, depth: int = 8) -> tuple[str, Any]:
+    """Return path and value of what in *value* cannot be stored, some levels down at most."""
     for key, part in _parts(value) if depth else ():
         try:
             bad = _unstorable(to_json(part)) is not None
@@ -140,7 +142,7 @@ def _culprit(value: Any, path: str, depth: int = 8) -> str:
             bad = True
         if bad:
             return _culprit(part, f"{path}[{key!r}]", depth - 1)
-    return path
+    return path, value
 
 
 def _parts(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -399,6 +399,12 @@ class TestDumpJson:
         with pytest.raises(gd.StateError, match=f"^{where}"):
             dump_json(value, "result")
 
+    def test_of_a_handle_it_wants_the_id(self):
+        """A handle holds the binding, which is nothing to store."""
+        handle = gd.Handle(7, True, object())
+        with pytest.raises(gd.StateError, match=r"^result\['it'\] is Handle\(7.*; give its id$"):
+            dump_json({"it": handle}, "result")
+
 
 class TestStorable:
     def test_makes_any_text_storable(self):
