@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,7 +61,7 @@ def schedules(
                 one.name,
                 one.cron,
                 one.timezone,
-                ago(one.next_at),
+                _next(one.next_at),
                 ago(one.last_at),
                 one.last_id and str(one.last_id),
                 one.fired,
@@ -84,6 +85,12 @@ def _change(target: Durable, name: str, action: str | None, edits: dict[str, Any
         target.edit_schedule(name, cron=None, timezone=None)
     elif edits:
         target.edit_schedule(name, **edits)
+
+
+def _next(at: datetime | None) -> str:
+    """Return how soon it fires; it is late where no worker with cron runs."""
+    text = ago(at)
+    return text if not text or text.startswith("in ") else f"{text} ago"
 
 
 def _state(one: Any) -> Any:

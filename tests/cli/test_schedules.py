@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 
 @pytest.fixture
@@ -21,6 +22,19 @@ class TestSchedules:
         (edited,) = data("schedules", "nightly", "--cron", "0 4 * * *")
         assert (edited["cron"], edited["edited"]) == ("0 4 * * *", True)
         assert data("schedules", "nightly", "--reset")[0]["cron"] == "0 3 * * *"
+
+    def test_says_which_are_late(self, cli, app, nightly, engine):
+        """What no worker has fired was due a while ago, and what is to come is due in a while."""
+        cli("schedules", "nightly", "--pause")
+        for due, said in (("-", "5 min ago"), ("+", "in 5 min")):
+            with engine.begin() as conn:
+                conn.execute(
+                    text(
+                        "UPDATE gendurable.schedules"
+                        f" SET next_at = statement_timestamp() {due} interval '5 min'"
+                    )
+                )
+            assert said in cli("schedules").stdout
 
     def test_fires_now(self, cli, app, nightly):
         """It says which instance it inserted."""
