@@ -43,6 +43,7 @@ class TestLimits:
         said = cli("limits", "nosuch", "--reset", app="shy", status=1).stderr
         assert "there is no limit 'nosuch'; there are bank" in said
         assert "'bank' is reset" in cli("limits", "bank", "--reset", app="shy").stdout
+        app.shy.notifier.close()
 
     def test_one_that_is_not_there(self, cli):
         """It says which there are."""
