@@ -12,7 +12,7 @@ from gendurable.fsm import FSM
 from gendurable.handle import AsyncHandle
 from gendurable.operations import Target
 from gendurable.retry import Duration
-from gendurable.spawn import LIVE, Key, Scope, Spawn
+from gendurable.spawn import LIVE, Key, Scope, Spawn, check_several
 
 
 class AsyncInserting(Calling):
@@ -58,6 +58,7 @@ class AsyncInserting(Calling):
         self, objs: Iterable[FSM | Spawn], *, session: AsyncCaller = None
     ) -> list[AsyncHandle | None]:
         """Insert many at once; see ``Durable.insert_all``."""
+        check_several(objs, "objs")
         handles = await self._call(self._durable.insert_all, session, list(objs))
         return [None if handle is None else handle_of(handle) for handle in handles]
 
@@ -101,4 +102,5 @@ class AsyncInserting(Calling):
         self, parent: Target, children: Iterable[FSM | Spawn], session: AsyncCaller = None
     ) -> int:
         """Add children to *parent* from outside; see ``Durable.schedule_children``."""
+        check_several(children, "children")
         return await self._call(self._durable.schedule_children, session, parent, list(children))

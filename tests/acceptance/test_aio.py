@@ -733,6 +733,15 @@ class TestWait:
 
 
 class TestRefused:
+    def test_one_object_is_no_list(self, durable):
+        """As with the method: to iterate over it would give its fields."""
+        for call in (
+            lambda: durable.aio.insert_all(Ticket()),
+            lambda: durable.aio.schedule_children(1, Ticket()),
+        ):
+            with pytest.raises(gd.InvalidInput, match="is a single object; give a list"):
+                asyncio.run(call())
+
     @pytest.mark.parametrize(
         "open_",
         [Session, lambda engine: scoped_session(sessionmaker(engine)), lambda e: e.connect()],
