@@ -51,8 +51,10 @@ class Doubt:
             return self._once_more()
         if not faults.is_disconnect(error):
             return False
-        # Without a SQLSTATE it may be another database that is away, and that is for the step.
-        return faults.sqlstate(error) is not None or self._scope.disconnected
+        if faults.sqlstate(error) is not None or self._scope.invalidated:
+            return True
+        # It may be another database that is away, and in the end that is for the step.
+        return self._scope.disconnected and self._once_more()
 
     def _once_more(self) -> bool:
         self._repeats += 1
@@ -71,6 +73,8 @@ class Doubt:
             yield partial(asyncio.sleep if self._scope.is_async else time.sleep, delay)
             try:
                 return not (yield self._look)
+            except PoolTimeout:  # somebody has the connections; it is no answer
+                pass
             except DBAPIError as again:
                 if not (faults.is_lost(again) or faults.is_transient(again)):
                     raise

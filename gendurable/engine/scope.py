@@ -68,6 +68,11 @@ class Scope:
         conn = self._conn
         return self.touched and (conn is None or conn.closed or conn.invalidated)
 
+    @property
+    def invalidated(self) -> bool:
+        """Whether the step's own session has a connection, and that one was lost."""
+        return self._conn is not None and self._conn.invalidated
+
     def works_on(self, conn: Connection) -> bool:
         """Whether that is the connection of the step's own session."""
         return self._conn is conn
@@ -123,7 +128,7 @@ class Scope:
         self._closing = False
         self.used = False
         if session is not None:
-            _release(session)
+            self._release(session)
         if wrapper is not None:
             return _close(wrapper)
         if session is not None:
@@ -138,7 +143,7 @@ class Scope:
         committed = commit(conn, self.durable.db, self.worker, [finished], wait=True, ttl=ttl)
         if committed.done:
             session.commit()
-        _release(session)
+        self._release(session)
         session.close()
         return committed
 
@@ -155,6 +160,13 @@ class Scope:
             event.listen(session, "after_begin", self.begun)
             event.listen(session, "before_commit", self.refuse)
         return session
+
+    def _release(self, session: Session) -> None:
+        """Let *session* be closed again, and hear no more of it: a factory may return it again."""
+        if vars(session).pop("close", None) is None or isinstance(session, StepSession):
+            return
+        event.remove(session, "after_begin", self.begun)
+        event.remove(session, "before_commit", self.refuse)
 
     def begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
         """At every begin, since a rollback of the author's undoes what the first one set."""
@@ -196,11 +208,6 @@ class Scope:
 
 def _kept_open() -> None:
     """Stand in for the ``close`` of a session that is closed with the outcome."""
-
-
-def _release(session: Session) -> None:
-    """Let *session* be closed again."""
-    vars(session).pop("close", None)
 
 
 class StepSession(Session):

@@ -37,7 +37,7 @@ Calls: TypeAlias = Generator[Callable[[], Any], Any, Finished]
 class Trip:
     """Runs one claim in one scope."""
 
-    __slots__ = ("_awaited", "_began", "_binding", "_claim", "_doubt", "_scope")
+    __slots__ = ("_awaited", "_began", "_binding", "_claim", "_doubted", "_scope")
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -45,7 +45,7 @@ class Trip:
         self._binding = scope.durable
         self._awaited = _awaited(scope.claim)
         self._began = time.monotonic()
-        self._doubt = Doubt(scope)
+        self._doubted: Doubt | None = None
 
     def run(self) -> Calls:
         """Run the step; again, from the state it started with, after the database's own faults."""
@@ -130,6 +130,13 @@ class Trip:
             self._measure(finished)  # it is written right here
             finished.committed = yield lambda: self._scope.commit(finished)
         return self._note(finished)
+
+    @property
+    def _doubt(self) -> Doubt:
+        """What the database's faults leave open; most trips never ask."""
+        if self._doubted is None:
+            self._doubted = Doubt(self._scope)
+        return self._doubted
 
     def _context(self, obj: FSM, awaited: Signals, signals: Signals) -> Context:
         claim = self._claim

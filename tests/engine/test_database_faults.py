@@ -293,6 +293,33 @@ class TestLostConnection:
         assert waits[0] < waits[-1] <= doubt.LONGEST
 
 
+class TestAnotherDatabase:
+    @pytest.mark.parametrize("before", ["not begun", "rolled back"])
+    def test_is_the_steps_business_in_the_end(self, durable, script, row, monkeypatch, before):
+        """A database of the author's that is away does not let the step run for ever.
+
+        The step's session has no connection then either, but has not lost it.
+        """
+        monkeypatch.setattr(doubt.time, "sleep", lambda _: None)
+        other = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+        runs = Runs()
+
+        def start(obj, ctx):
+            if before == "rolled back":
+                ctx.session.scalar(text("SELECT 1"))
+            ctx.session.rollback()
+            if runs(obj, ctx) < 20:
+                other.connect()
+            return gd.Done()
+
+        script["start"] = start
+        id = durable.insert(Scripted())
+
+        assert drain(durable) == {"stop": 1}
+        assert len(runs.seen) == doubt.REPEATS + 1
+        assert row(id).last_error.startswith("OperationalError")
+
+
 class TestNoConnection:
     @pytest.fixture
     def small(self, url):
@@ -331,6 +358,38 @@ class TestNoConnection:
             drain(durable)
 
         assert row(id).last_error.startswith("TimeoutError")
+
+    def test_while_the_row_is_looked_for(self, small, script, row):
+        """After a lost connection somebody else may have the only one: that is no answer."""
+        durable = gd.bind(small)
+        runs, held = Runs(), []
+
+        def start(obj, ctx):
+            if runs(obj, ctx) == 0:
+                driver = ctx.session.connection().connection.driver_connection
+                driver.close()
+                ctx.session.scalar(text("SELECT 1"))
+            return gd.Done()
+
+        def hold(self):
+            if not held:
+                held.append(small.connect())
+                try:
+                    return look(self)
+                finally:
+                    held[0].close()
+            return look(self)
+
+        look = doubt.Doubt._owned
+        script["start"] = start
+        id = durable.insert(Scripted())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(doubt.Doubt, "_owned", hold)
+            assert drain(durable) == {"done": 1}
+
+        assert held
+        assert len(runs.seen) == 2
+        assert row(id).attempt == 0
 
     def test_another_pool_is_the_steps_business(self, small, durable, script, row):
         """Where the step's own session has its connection, it is somebody else who has none."""

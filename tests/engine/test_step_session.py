@@ -516,6 +516,26 @@ class Leaf(gd.FSM, name="engine.Leaf"):
         return gd.Done()
 
 
+def test_a_session_that_is_returned_again_belongs_to_the_next_step(engine, script):
+    """A factory may return one session to step after step: what has ended watches it no longer."""
+    with Session(engine) as only:
+        durable = gd.bind(engine, session_factory=lambda: only)
+
+        def start(obj, ctx):
+            ctx.session.add(Note(text=f"{ctx.id} {ctx.attempt}"))
+            ctx.session.flush()
+            if ctx.attempt == 0:
+                raise ValueError("no")
+            return gd.Done()
+
+        script.update(start=start, handle=lambda obj, ctx: gd.Retry(0))
+        first, second = durable.insert(Scripted()), durable.insert(Scripted())
+
+        assert drain(durable) == {"retry": 2, "done": 2}
+        assert not only.dispatch.before_commit
+    assert notes(engine) == [f"{first.id} 1", f"{second.id} 1"]
+
+
 def test_expired_objects_do_not_outlive_the_step(durable, engine, script):
     """The pool has all its connections back once the step is over."""
     held = []
