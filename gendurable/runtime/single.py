@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from psycopg import Connection as DriverConnection
 from psycopg import Cursor, errors
@@ -18,6 +18,7 @@ from gendurable.queries.statement import failed, is_watched
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
+    from sqlalchemy.pool import _ConnectionFairy
 
 #: Where a pooled connection keeps what its server's default level is: it is asked for once.
 _LEVEL, _DEFAULT = "gendurable_default_level", "read committed"
@@ -179,8 +180,16 @@ def _answer(driver: DriverConnection[Any]) -> PGresult:
 
 
 def _give_back(pooled: PoolProxiedConnection) -> None:
-    """Give a connection back to the pool, unless an interruption has left it in mid-statement."""
+    """Give a connection back to the pool, unless an interruption has left it in mid-statement.
+
+    Where the statement has ended its transaction the pool is told so, as SQLAlchemy tells it: the
+    driver would take a lock, and wait, to roll back nothing.
+    """
     driver: Any = pooled.driver_connection
-    if driver is not None and driver.pgconn.transaction_status == TransactionStatus.ACTIVE:
+    status = None if driver is None else driver.pgconn.transaction_status
+    if status == TransactionStatus.IDLE:
+        cast("_ConnectionFairy", pooled)._close_special(transaction_reset=True)
+        return
+    if status == TransactionStatus.ACTIVE:
         pooled.invalidate()
     pooled.close()

@@ -79,6 +79,16 @@ class TestRunSingle:
 
         assert [run_single(engine, ONE, {}) for _ in range(3)] == [ANSWER] * 3
 
+    def test_tells_the_pool_that_no_transaction_is_left(self, engine):
+        """The statement was its own, so there is nothing to roll back at the return."""
+        states = []
+        event.listen(engine, "reset", lambda connection, record, state: states.append(state))
+        assert run_single(engine, ONE, {}) == ANSWER
+        assert [state.transaction_was_reset for state in states] == [True]
+        assert engine.pool.checkedout() == 0
+        with engine.connect() as conn:
+            assert not conn.connection.driver_connection.info.transaction_status
+
     def test_goes_on_with_what_an_interrupted_call_has_prepared(self, engine):
         """Nobody may have noted that it was."""
         with engine.connect() as conn:
