@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, CursorResult, create_engine, text
+from sqlalchemy import Connection, CursorResult, text
 
 from gendurable import migrations
-
-BEFORE, AFTER = "gendurable_0008", "gendurable_0009"
+from tests.migrations.steps import AFTER, BEFORE, operations
 
 #: Of each column the values that some check tells apart.
 VALUES = {
@@ -45,21 +42,6 @@ OTHERS = {
     "children_done": ("-1", "0"),
 }
 DEFAULTS = {"fsm": "'F'", "step": "'s'", "state": "'{}'", "id": "7"}
-
-
-@pytest.fixture
-def conn(empty_url):
-    """A connection to a database at the revision before."""
-    engine = create_engine(empty_url)
-    with engine.connect() as conn:
-        migrations.upgrade(operations(conn), to=BEFORE)
-        yield conn
-    engine.dispose()
-
-
-def operations(conn: Connection) -> Operations:
-    """What a host's revision calls ``op``."""
-    return Operations(MigrationContext.configure(conn))
 
 
 class Rows:

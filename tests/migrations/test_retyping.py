@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
 from gendurable import migrations
 from tests.migrations.catalog import catalog
-
-BEFORE, AFTER = "gendurable_0008", "gendurable_0009"
+from tests.migrations.steps import AFTER, BEFORE, operations
 
 ROWS = """
     INSERT INTO gendurable.instances
@@ -39,21 +38,6 @@ LETTERS = """
 READ = """
     SELECT to_jsonb(i), (SELECT jsonb_agg(to_jsonb(s)) FROM gendurable.signals s
     WHERE target_id = i.id) FROM gendurable.instances i ORDER BY id"""
-
-
-@pytest.fixture
-def conn(empty_url):
-    """A connection to a database at the revision before."""
-    engine = create_engine(empty_url)
-    with engine.connect() as conn:
-        migrations.upgrade(operations(conn), to=BEFORE)
-        yield conn
-    engine.dispose()
-
-
-def operations(conn: Connection) -> Operations:
-    """What a host's revision calls ``op``."""
-    return Operations(MigrationContext.configure(conn))
 
 
 def contents(conn: Connection) -> list[tuple[Any, ...]]:

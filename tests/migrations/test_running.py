@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 
 import pytest
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
 
 import gendurable as gd
 from gendurable import migrations
 from gendurable.models import Instance
-
-BEFORE = "gendurable_0008"
+from tests.migrations.steps import BEFORE, operations
 
 
 class Count(gd.FSM, name="migrations.count", run_ahead=0):
@@ -48,7 +45,7 @@ def engine(empty_url):
     """An engine on a database at the revision before."""
     engine = create_engine(empty_url, pool_size=20, max_overflow=20)
     with engine.begin() as conn:
-        migrations.upgrade(Operations(MigrationContext.configure(conn)), to=BEFORE)
+        migrations.upgrade(operations(conn), to=BEFORE)
     yield engine
     engine.dispose()
 
@@ -75,7 +72,7 @@ def test_an_upgrade_costs_no_attempt(engine, durable, worker, eventually, caplog
         durable.signal(one, "go")
 
     with engine.begin() as conn, caplog.at_level(logging.ERROR):
-        migrations.upgrade(Operations(MigrationContext.configure(conn)))
+        migrations.upgrade(operations(conn))
 
     for one in counts[10:]:
         durable.signal(one, "go")
