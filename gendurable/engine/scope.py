@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
 from gendurable.context import Child, Children
-from gendurable.engine import leases
-from gendurable.engine.commit import commit
+from gendurable.engine import finale, leases
 from gendurable.lifecycle import Status
 from gendurable.queries import children as family
 
@@ -140,9 +139,7 @@ class Scope:
         session.flush()
         conn = session.connection()
         ttl = None if self.stopping else self._hooks.ttl
-        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True, ttl=ttl)
-        if committed.done:
-            session.commit()
+        committed = finale.commit_last(session, conn, self.durable.db, self.worker, finished, ttl)
         self._release(session)
         session.close()
         return committed
@@ -179,6 +176,8 @@ class Scope:
             )
         name = leases.session_name(self.durable.db, self.claim.id, self.claim.claim_seq)
         mine = f"SET LOCAL application_name TO '{name}'"
+        if self._async is None:
+            finale.prepare(conn, self.durable.db)
         if not (self._async is None and _begin(driver, f"BEGIN {LEVEL}; {mine}")):
             conn.exec_driver_sql(
                 f"SET TRANSACTION {LEVEL}; {mine}", execution_options={"no_parameters": True}

@@ -89,7 +89,7 @@ class Database:
         What SQLAlchemy makes of each statement and row (a context, a result with its columns,
         ``Row`` objects) costs as much as the driver. Who listens to it, misses nothing.
         """
-        if not conn.in_transaction() or _is_watched(conn) or is_watched(conn.engine):
+        if not conn.in_transaction() or is_heard(conn):
             return [tuple(row) for row in self.rows(conn, statement, parameters)]
         try:
             return self._fetch(conn.engine, conn.connection, statement, parameters)
@@ -155,9 +155,10 @@ def is_watched(engine: Engine) -> bool:
     return bool(shared.before_cursor_execute or shared.after_cursor_execute)
 
 
-def _is_watched(conn: Connection) -> bool:
+def is_heard(conn: Connection) -> bool:
+    """Whether anybody wants to see the statements of this connection, or their errors."""
     own: Any = conn.dispatch
-    return bool(own.before_cursor_execute or own.after_cursor_execute)
+    return bool(own.before_cursor_execute or own.after_cursor_execute) or is_watched(conn.engine)
 
 
 def failed(

@@ -15,8 +15,9 @@ from sqlalchemy import Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import gendurable as gd
+from gendurable.engine.libpq import MOST
 from gendurable.queries.prepared import Prepared
-from gendurable.runtime.single import MOST, run_single
+from gendurable.runtime.single import run_single
 
 XACT = text("SELECT pg_current_xact_id()::text")
 ONE = Prepared.of("SELECT 1, 'a', NULL")
@@ -213,7 +214,7 @@ class TestRunSingle:
 
         run_single(engine, ONE, {})
         with monkeypatch.context() as patch, pytest.raises(DBAPIError) as caught:
-            patch.setattr("gendurable.runtime.single.execute", cut)
+            patch.setattr("gendurable.engine.libpq.execute", cut)
             run_single(engine, ONE, {})
         assert caught.value.connection_invalidated
 
@@ -276,7 +277,7 @@ class TestRunSingle:
             yield
 
         with monkeypatch.context() as patch, pytest.raises(error):
-            patch.setattr("gendurable.runtime.single.execute", alarmed)
+            patch.setattr("gendurable.engine.libpq.execute", alarmed)
             run_single(engine, ONE, {})
 
         with engine.begin() as conn:
