@@ -81,7 +81,7 @@ def _commit(
 
 
 def _read(finished: Finished, rows: Sequence[libpq.Row]) -> tuple[int, str | None, bool | None]:
-    """Return what ``outcomes.write`` says of an outcome: its id, its queue if runnable, its mail."""
+    """Return what ``outcomes.write`` does: its id, its queue if it is runnable, its mail."""
     ((status, queue, mail, _),) = rows
     name = queue.decode() if queue is not None and status == b"runnable" else None
     return finished.claim.id, name, None if mail is None else mail == b"t"
