@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    CheckConstraint,
     Computed,
     DateTime,
     Identity,
     Index,
     SmallInteger,
+    Table,
     Text,
     text,
 )
@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gendurable.lifecycle import Status
 from gendurable.models.base import NOW, STATUS, Base
+from gendurable.models.coupling import couple
 from gendurable.models.domains import DOMAINS
 
 LIVE_SQL = "status IN ('runnable', 'executing', 'awaiting_signal', 'awaiting_children')"
@@ -34,9 +35,8 @@ class Instance(Base):
     A worker owns the row while ``locked_by`` is its name and ``claim_seq`` the number of its
     claim; a CHECK ties both to ``executing``. Every outcome is guarded by exactly that pair.
 
-    What must hold of one value is a domain, and each CHECK is as short as it can be, since
-    PostgreSQL reads them anew for every statement (decision 0041). Statuses are in order: those
-    before ``done`` are live, those from ``failed`` on have not ended well.
+    What must hold of one value is a domain, and so is what couples several (``coupling``). Statuses
+    are in order: those before ``done`` are live, those from ``failed`` on have not ended well.
     """
 
     __tablename__ = "instances"
@@ -106,49 +106,6 @@ class Instance(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
 
     __table_args__ = (
-        CheckConstraint(
-            "(status = 'executing') = (locked_by IS NOT NULL)", name="instances_executing_is_owned"
-        ),
-        CheckConstraint(
-            "(locked_by IS NULL) = (lease_expires_at IS NULL)", name="instances_owner_has_lease"
-        ),
-        CheckConstraint(
-            "(slot IS NOT NULL) = (locked_by IS NOT NULL AND concurrency_key IS NOT NULL)",
-            name="instances_slot_while_executing",
-        ),
-        CheckConstraint("slot >= 0", name="instances_slot_from_zero"),
-        CheckConstraint(
-            "blocked IS NULL OR status = 'runnable'", name="instances_blocked_while_runnable"
-        ),
-        CheckConstraint(
-            "blocked <> 'key' OR concurrency_key IS NOT NULL", name="instances_blocked_key"
-        ),
-        CheckConstraint(
-            "blocked <> 'rate' OR rate_limit IS NOT NULL", name="instances_blocked_rate"
-        ),
-        CheckConstraint(
-            "status <> 'awaiting_signal' OR awaits <> '{}'", name="instances_awaits_something"
-        ),
-        CheckConstraint(
-            "status <> 'awaiting_children' OR children_pending > 0",
-            name="instances_awaits_children",
-        ),
-        CheckConstraint(
-            "deadline IS NULL OR status = ANY ('{awaiting_signal, awaiting_children, cancelled}')",
-            name="instances_deadline_while_parked",
-        ),
-        CheckConstraint(
-            "(ended_from IS NOT NULL) = (status >= 'failed')",
-            name="instances_ended_from_somewhere",
-        ),
-        CheckConstraint(
-            "correlation_scope IS NULL OR correlation_key IS NOT NULL",
-            name="instances_correlation_scope",
-        ),
-        CheckConstraint(
-            "(parent_id IS NULL) = (parent_round IS NULL)", name="instances_child_has_round"
-        ),
-        CheckConstraint("parent_id < id", name="instances_parent_is_older"),
         # queries.claim.CLAIM: the order of work; ``id`` last, or every claim sorts
         Index(
             "instances_claim",
@@ -244,3 +201,6 @@ class Instance(Base):
             postgresql_where=text("status IN ('done', 'failed', 'cancelled')"),
         ),
     )
+
+
+couple(cast("Table", Instance.__table__))

@@ -27,6 +27,10 @@ _QUERIES = {
                rank() OVER (PARTITION BY typname ORDER BY enumsortorder)
         FROM pg_type JOIN pg_enum ON enumtypid = pg_type.oid
         WHERE typnamespace = CAST(:schema AS regnamespace)""",
+    "composites": """
+        SELECT c.relname || '.' || a.attname, a.attnum, format_type(a.atttypid, a.atttypmod)
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'c'
+        WHERE c.relnamespace = CAST(:schema AS regnamespace)""",
     "domains": """
         SELECT typname, format_type(typbasetype, typtypmod), typnotnull, typdefault
         FROM pg_type WHERE typnamespace = CAST(:schema AS regnamespace) AND typtype = 'd'""",

@@ -6,8 +6,9 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-#: Around the revision that makes domains of checks.
-BEFORE, AFTER = "gendurable_0008", "gendurable_0009"
+#: Around the revisions that make domains of checks: of those of one column, and of the others.
+MOVES = (("gendurable_0008", "gendurable_0009"), ("gendurable_0009", "gendurable_0010"))
+BEFORE, AFTER = MOVES[0]
 
 
 def operations(conn: Connection) -> Operations:

@@ -1,4 +1,4 @@
-"""Revision gendurable_0009 says in domains and shorter checks what the checks before it said."""
+"""Revisions gendurable_0009 and _0010 say in domains what the checks before them said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, CursorResult, text
 
 from gendurable import migrations
-from tests.migrations.steps import AFTER, BEFORE, operations
+from tests.migrations.steps import MOVES, operations
 
 #: Of each column the values that some check tells apart.
 VALUES = {
@@ -40,6 +40,8 @@ OTHERS = {
     "weight": ("0", "1"),
     "quorum": ("NULL", "0", "1"),
     "children_done": ("-1", "0"),
+    "parent_id": ("NULL", "6", "7"),
+    "parent_round": ("NULL", "1"),
 }
 DEFAULTS = {"fsm": "'F'", "step": "'s'", "state": "'{}'", "id": "7"}
 
@@ -115,10 +117,13 @@ class Rows:
         return ", ".join(f"{value} AS {name}" for name, value in typed.items())
 
     def _checks(self) -> str:
-        """What the table demands of a row, and the domains of its columns."""
+        """What the table demands of a row, and the domains of its columns and of the row."""
         found = self._run(
             "SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint"
             " WHERE conrelid = 'gendurable.instances'::regclass AND contype = 'c'"
+            " AND conname <> 'instances_coherent'"
+            " UNION ALL SELECT replace(substr(pg_get_constraintdef(oid), 6), '(VALUE).', '')"
+            " FROM pg_constraint WHERE contypid = to_regtype('gendurable.coherent')"
             " UNION ALL SELECT replace(substr(pg_get_constraintdef(c.oid), 6), 'VALUE', attname)"
             " FROM pg_attribute JOIN pg_constraint c ON contypid = atttypid"
             " WHERE attrelid = 'gendurable.instances'::regclass AND contype = 'c'"
@@ -139,12 +144,14 @@ class Rows:
 
 
 class TestWhatIsAccepted:
+    @pytest.mark.parametrize(("before", "after"), MOVES)
     @pytest.mark.parametrize("values", [VALUES, OTHERS], ids=["statuses", "names"])
-    def test_is_what_was_accepted_before(self, conn, values):
+    def test_is_what_was_accepted_before(self, conn, values, before, after):
         """Of all combinations the same are refused, and the others take the same keys."""
+        migrations.upgrade(operations(conn), to=before)
         rows = Rows(conn, values)
         rows.judge("before")
-        migrations.upgrade(operations(conn), to=AFTER)
+        migrations.upgrade(operations(conn), to=after)
         rows.judge("after")
 
         assert rows.count("before.ok")
@@ -152,8 +159,8 @@ class TestWhatIsAccepted:
         assert rows.count("before.ok <> after.ok") == 0
         assert rows.count("before.guard IS DISTINCT FROM after.guard") == 0
 
-    @pytest.mark.parametrize("revision", [BEFORE, AFTER])
-    @pytest.mark.parametrize(("values", "one_in"), [(VALUES, 199), (OTHERS, 5)])
+    @pytest.mark.parametrize("revision", sorted({name for move in MOVES for name in move}))
+    @pytest.mark.parametrize(("values", "one_in"), [(VALUES, 199), (OTHERS, 7)])
     def test_is_what_the_table_takes(self, conn, values, one_in, revision):
         """The judgement is the table's own: it takes and refuses those very rows."""
         migrations.upgrade(operations(conn), to=revision)

@@ -1,4 +1,4 @@
-"""Revision gendurable_0009 rewrites tables: what they hold stays, and the way back is open."""
+"""Revisions that make domains of checks: what is stored stays, and the way back is open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from gendurable import migrations
 from tests.migrations.catalog import catalog
-from tests.migrations.steps import AFTER, BEFORE, operations
+from tests.migrations.steps import AFTER, MOVES, operations
 
 ROWS = """
     INSERT INTO gendurable.instances
@@ -45,36 +45,42 @@ def contents(conn: Connection) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in conn.exec_driver_sql(READ)]
 
 
+@pytest.mark.parametrize(("old", "new"), MOVES)
 class TestWayThereAndBack:
-    def test_keeps_what_is_stored(self, conn):
+    def test_keeps_what_is_stored(self, conn, old, new):
         """Rows of all kinds are afterwards what they were before, and after the way back."""
+        migrations.upgrade(operations(conn), to=old)
         for statement in (ROWS, LETTERS):
             conn.exec_driver_sql(statement)
         before = contents(conn)
         assert len({row[0]["correlation_guard"] for row in before}) > 100
 
-        migrations.upgrade(operations(conn), to=AFTER)
+        migrations.upgrade(operations(conn), to=new)
         assert contents(conn) == before
 
-        migrations.downgrade(operations(conn), to=BEFORE)
+        migrations.downgrade(operations(conn), to=old)
         assert contents(conn) == before
 
     @pytest.mark.parametrize("schema", ["other", "With Capitals", 'quo"te', "co:lon", "%s"])
-    def test_back_is_where_it_began(self, conn, schema):
+    def test_back_is_where_it_began(self, conn, schema, old, new):
         """The way back restores each column, constraint and index, and leaves no domain."""
-        migrations.upgrade(operations(conn), to=BEFORE, schema=schema)
+        migrations.upgrade(operations(conn), to=old, schema=schema)
         before = catalog(conn, schema)
 
-        migrations.upgrade(operations(conn), to=AFTER, schema=schema)
+        migrations.upgrade(operations(conn), to=new, schema=schema)
         assert catalog(conn, schema) != before
-        migrations.downgrade(operations(conn), to=BEFORE, schema=schema)
+        migrations.downgrade(operations(conn), to=old, schema=schema)
 
         assert catalog(conn, schema) == before
 
-    def test_is_printed_both_ways(self, conn):
+    def test_is_printed_both_ways(self, conn, old, new):
         """A DBA runs the same statements by hand, up and down."""
+        migrations.upgrade(operations(conn), to=old)
         before = catalog(conn, "gendurable")
-        up, down = printed(migrations.upgrade), printed(migrations.downgrade)
+        up, down = (
+            printed(migrations.upgrade, old, new),
+            printed(migrations.downgrade, new, old),
+        )
         assert up.count('ALTER TABLE "gendurable".instances') == 1
 
         conn.exec_driver_sql(up.replace("%", "%%"))
@@ -82,10 +88,12 @@ class TestWayThereAndBack:
         conn.exec_driver_sql(down.replace("%", "%%"))
         assert catalog(conn, "gendurable") == before
 
-        migrations.upgrade(operations(conn), to=AFTER)
+        migrations.upgrade(operations(conn), to=new)
         assert catalog(conn, "gendurable") == by_hand
 
-    def test_gathers_the_statistics_that_it_drops(self, conn):
+
+class TestStatistics:
+    def test_are_gathered_where_a_new_type_drops_them(self, conn):
         """A column of another type has none, without which claims would be planned blindly."""
         for statement in (ROWS, "ANALYZE gendurable.instances"):
             conn.exec_driver_sql(statement)
@@ -94,7 +102,7 @@ class TestWayThereAndBack:
 
         assert {"queue", "concurrency_key", "correlation_guard"} <= known_columns(conn)
 
-    def test_does_not_count_an_empty_table(self, conn):
+    def test_of_an_empty_table_are_not(self, conn):
         """Of an empty table nothing is noted, or it would be planned for as an empty one."""
         migrations.upgrade(operations(conn), to=AFTER)
 
@@ -103,13 +111,11 @@ class TestWayThereAndBack:
         assert known_columns(conn) == set()
 
 
-def printed(move: Any) -> str:
-    """Return what ``--sql`` prints for a way between the two revisions."""
+def printed(move: Any, since: str, to: str) -> str:
+    """Return what ``--sql`` prints for a way between two revisions."""
     buffer = StringIO()
     options = {"as_sql": True, "output_buffer": buffer}
     offline = MigrationContext.configure(dialect_name="postgresql", opts=options)
-    up = move is migrations.upgrade
-    since, to = (BEFORE, AFTER) if up else (AFTER, BEFORE)
     move(Operations(offline), since=since, to=to)
     return buffer.getvalue()
 
