@@ -10,7 +10,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import NullPool
 from sqlalchemy.orm import Session
 
-from gendurable.engine import faults, libpq
+from gendurable.engine import libpq
 from gendurable.engine.commit import answer_for, columns_of, commit, is_one_statement
 from gendurable.engine.nouns import Committed, Finished
 from gendurable.lifecycle import Status
@@ -94,7 +94,7 @@ def _both(db: Database) -> list[Prepared]:
 def _may_commit(session: Session, conn: Connection, db: Database) -> bool:
     """Whether COMMIT, sent past the session, does what ``session.commit()`` would.
 
-    Nobody but us hears of it before, nothing could be flushed once more, nothing is nested.
+    Nobody but us hears of it before, the flush has left nothing to flush, nothing is nested.
     """
     told: Any = session.dispatch
     heard: Any = conn.dispatch
@@ -102,7 +102,8 @@ def _may_commit(session: Session, conn: Connection, db: Database) -> bool:
         type(session).commit is Session.commit
         and not session.twophase
         and len(told.before_commit) == 1
-        and not (told.after_flush_postexec or heard.commit or is_heard(conn))
+        and not (session.new or session.dirty or session.deleted)
+        and not (heard.commit or is_heard(conn))
         and not (session.in_nested_transaction() or conn.in_nested_transaction())
         and libpq.is_plain(_driver(conn), TransactionStatus.INTRANS)
         and libpq.is_prepared(conn.info, _both(db))
@@ -116,10 +117,8 @@ def _send(
     pooled = conn.connection
     driver: Any = pooled.driver_connection
     try:
-        return libpq.commit(driver, pooled.info, statements, parameters)
+        return libpq.commit(driver, pooled.info, statements, parameters, outcomes.LOST)
     except Error as error:
-        if faults.sqlstate(error) == outcomes.LOST:
-            return None
         raise failed(conn.engine, pooled, statements[0].text, parameters, error) from error
     finally:
         if libpq.is_stuck(driver):

@@ -95,11 +95,16 @@ def is_prepared(info: Info, statements: Sequence[Prepared]) -> bool:
 
 
 def commit(
-    driver: Driver, info: Info, statements: Sequence[Prepared], parameters: Mapping[str, Any]
-) -> list[Row]:
+    driver: Driver,
+    info: Info,
+    statements: Sequence[Prepared],
+    parameters: Mapping[str, Any],
+    unless: bytes,
+) -> list[Row] | None:
     """Run *statements*, which are prepared, and COMMIT, in one message; return the first's rows.
 
-    After an error the server skips the rest, so that nothing is committed.
+    After an error the server skips the rest, so that nothing is committed. Returns None where that
+    is the error *unless* of the first of them.
 
     Raises:
         psycopg.Error: the server has refused one of them, or the connection is lost.
@@ -117,6 +122,8 @@ def commit(
         _raise_first(answers)  # a server that ends a connection says why, before it does
         raise
     conn.exit_pipeline_mode()
+    if _sqlstate(answers[0]) == unless:
+        return None
     if any(_sqlstate(answer) == _FORGOTTEN for answer in answers):
         info[_FORGETFUL] = True
     _raise_first(answers[:-1])

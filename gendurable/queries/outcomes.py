@@ -176,7 +176,7 @@ WRITE_LAST = Statement(
     ).select_from(_last),
 )
 #: The error of ``WRITE_LAST`` that says that the claim was lost.
-LOST = "22012"
+LOST = b"22012"
 
 #: Empty the inbox of an instance that is done.
 #:

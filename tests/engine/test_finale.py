@@ -21,9 +21,9 @@ def messages(monkeypatch):
     """Which messages were sent: of each, how many statements it had before its COMMIT."""
     sent = []
 
-    def commit(driver, info, statements, parameters):
+    def commit(driver, info, statements, *rest):
         sent.append(len(statements))
-        return together(driver, info, statements, parameters)
+        return together(driver, info, statements, *rest)
 
     together = libpq.commit
     monkeypatch.setattr(libpq, "commit", commit)
@@ -139,11 +139,12 @@ class TestTwo:
         assert self.run(durable, script, messages, start) == {"done": 1}
         assert notes(engine) == ["a", "b"]
 
-    def test_where_a_flush_leaves_something_to_flush(self, durable, engine, script, messages):
+    @pytest.mark.parametrize("name", ["after_flush", "after_flush_postexec"])
+    def test_where_a_flush_leaves_something_to_flush(self, durable, engine, script, messages, name):
         """The commit flushes again what a flush has brought about."""
 
         def start(obj, ctx):
-            once = event.listens_for(ctx.session, "after_flush_postexec", once=True)
+            once = event.listens_for(ctx.session, name, once=True)
             once(lambda session, _: session.add(Note(text="b")))
             ctx.session.add(Note(text="a"))
             return gd.Done()
@@ -265,6 +266,35 @@ class TestWhatGoesWrong:
         assert isinstance(script["error"](None, None), IntegrityError)
         assert notes(engine) == ["handled"]
         assert row(id).result == "handled"
+
+    def test_a_commit_that_divides_by_zero_is_no_lost_claim(
+        self, durable, engine, script, messages
+    ):
+        """The error that tells of a lost claim may come from the application's own triggers."""
+        with engine.begin() as conn:
+            conn.execute(
+                text(
+                    "CREATE FUNCTION share() RETURNS trigger LANGUAGE plpgsql"
+                    " AS 'BEGIN PERFORM 1 / length(NEW.text); RETURN NULL; END'"
+                )
+            )
+            conn.execute(
+                text(
+                    "CREATE CONSTRAINT TRIGGER shared AFTER INSERT ON notes DEFERRABLE"
+                    " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION share()"
+                )
+            )
+
+        def start(obj, ctx):
+            write(ctx.session, "")
+            return gd.Done()
+
+        script["start"] = start
+        durable.insert(Scripted())
+        assert drain(durable) == {"stop": 1}
+        assert messages == [2]
+        assert script["error"](None, None).orig.sqlstate == "22012"
+        assert notes(engine) == []
 
     def test_a_session_that_idled_for_too_long(self, durable, engine, script, messages):
         """The server's own word for it counts, which comes before the end of the connection."""
