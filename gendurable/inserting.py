@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import is_
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gendurable.buffering import Buffering
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
 from gendurable.engine import control, enqueue, limits
 from gendurable.engine.probes import stamped
-from gendurable.engine.spawning import parameters_of
+from gendurable.engine.spawning import parameters_of, plain_parameters_of
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
 from gendurable.operations import Target, as_target
-from gendurable.queries.enqueue import statement_for
+from gendurable.queries.enqueue import QUEUE, statement_for
 from gendurable.retry import Duration
 from gendurable.runtime.single import run_single
-from gendurable.spawn import LIVE, Key, Scope, Spawn
+from gendurable.spawn import LIVE, UNSAID, Key, Scope, Spawn
 
 if TYPE_CHECKING:
     from gendurable.durable import Durable
@@ -66,8 +67,7 @@ class Inserting(Buffering):
             DuplicateInstance: the key is taken.
             UnknownLimit: nobody configures the rate limit.
         """
-        spawn = Spawn(
-            obj,
+        options = (
             queue,
             priority,
             delay,
@@ -80,20 +80,24 @@ class Inserting(Buffering):
             weight,
             headers,
         )
-        spawn = stamped(spawn, self.probes)
-        parameters = parameters_of(spawn, self.settings.max_size)
-        news = {enqueue.queue_of(spawn)}
-        if session is None and rate_limit is None:
+        size, rated = self.settings.max_size, None
+        if all(map(is_, options, UNSAID)) and not self.probes:
+            parameters = plain_parameters_of(obj, size)
+        else:
+            spawn = stamped(Spawn(obj, *options), self.probes)
+            parameters = parameters_of(spawn, size)
+            rated = spawn if rate_limit is not None else None
+        if session is None and rated is None:
             row = run_single(self.given, self.db.prepared(statement_for(parameters)), parameters)
             if row:
-                self.notifier.announce(news)
+                self.notifier.announce({parameters[QUEUE]})
                 return self._handle(int(row[0][0] or 0), True)
         with working(self, session, single=True) as work:
-            if rate_limit is not None:
-                limits.check(work.conn, self.db, self.settings, [spawn])
-            id, created = enqueue.insert(work.conn, self.db, spawn, parameters)
+            if rated is not None:
+                limits.check(work.conn, self.db, self.settings, [rated])
+            id, created = enqueue.insert(work.conn, self.db, parameters, if_exists)
             if created:
-                work.queues |= news
+                work.queues.add(parameters[QUEUE])
         return self._handle(id, created)
 
     def insert_all(

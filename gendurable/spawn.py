@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias
@@ -122,6 +122,18 @@ def check_several(objs: object, what: str, error: type[Exception] = InvalidInput
         raise error(f"{what}={objs!r} is a single object; give a list, [{objs!r}]")
 
 
+def machine_of(obj: object) -> Any:
+    """Return the ``Machine`` that *obj* is an instance of.
+
+    Raises:
+        InvalidInput: it is of none.
+    """
+    machine = getattr(type(obj), "__machine__", None)
+    if machine is None:
+        raise InvalidInput(f"{obj!r} is no FSM or Job object")
+    return machine
+
+
 @dataclass(frozen=True, slots=True)
 class Spawn:
     """An object to be inserted, with the options that its insert takes.
@@ -144,8 +156,7 @@ class Spawn:
     headers: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if getattr(type(self.obj), "__machine__", None) is None:
-            raise InvalidInput(f"{self.obj!r} is no FSM or Job object")
+        machine_of(self.obj)
         if self.queue is not None:
             check_name(self.queue, "queue")
         check_priority(self.priority, "priority")
@@ -171,3 +182,7 @@ class Spawn:
             _set(self, "concurrency_key", join_key(self.concurrency_key, "concurrency_key"))
         if self.rate_limit is not None:
             _set(self, "rate_limit", join_key(self.rate_limit, "rate_limit"))
+
+
+#: The options of an object for which none is given, in the order of ``Spawn``.
+UNSAID: Final = tuple(field.default for field in fields(Spawn) if field.name != "obj")

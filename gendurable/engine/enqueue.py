@@ -38,7 +38,7 @@ def queue_of(spawn: Spawn) -> str:
 
 
 def insert(
-    conn: Connection, db: Database, spawn: Spawn, parameters: Mapping[str, Any]
+    conn: Connection, db: Database, parameters: Mapping[str, Any], if_exists: str
 ) -> tuple[int, bool]:
     """Insert one instance; return its id, or with ``if_exists="return"`` its key's holder's.
 
@@ -49,10 +49,10 @@ def insert(
         id = query.insert_one(conn, db, parameters)
         if id is not None:
             return id, True
-        key = str(spawn.correlation_key)
+        key = str(parameters[query.KEY])
         holder = query.holders(conn, db, [key]).get(key)
         if holder is not None:
-            if spawn.if_exists == "return":
+            if if_exists == "return":
                 return holder, False
             raise DuplicateInstance(
                 f"correlation_key={key!r} is taken by instance {holder};"
@@ -60,7 +60,7 @@ def insert(
                 holder,
             )
     raise DuplicateInstance(
-        f"correlation_key={spawn.correlation_key!r} is taken by an instance that this transaction"
+        f"correlation_key={parameters[query.KEY]!r} is taken by an instance that this transaction"
         " cannot see; run the whole transaction again",
     )
 

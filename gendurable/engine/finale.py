@@ -29,10 +29,11 @@ def prepare(conn: Connection, db: Database) -> None:
 
     Within it, an error of that would be the end of what the step has written.
     """
-    if isinstance(conn.engine.pool, NullPool) or libpq.is_prepared(conn.info, _both(db)):
+    both = _both(db)
+    if isinstance(conn.engine.pool, NullPool) or libpq.is_prepared(conn.info, both):
         return
     if libpq.is_plain(_driver(conn), TransactionStatus.IDLE):
-        libpq.prepare(_driver(conn), conn.info, _both(db))
+        libpq.prepare(_driver(conn), conn.info, both)
 
 
 def commit_last(
@@ -42,19 +43,24 @@ def commit_last(
     worker: str,
     finished: Finished,
     ttl: float | None,
+    *,
+    alone: bool,
 ) -> Committed:
     """Write the outcome of a step whose *session* is flushed, and commit that if it is ours.
+
+    If *conn* is all that the session has begun, one message may leave nothing to do but close it.
 
     Raises:
         DBAPIError: as the outcome's statement or the commit would by itself.
     """
+    told: Any = session.dispatch
     if is_one_statement(finished) and _may_commit(session, conn, db):
         fields = columns_of(finished, ttl)
         if outcomes.is_usual(fields):
             parameters = outcomes.parameters_of(worker, fields, ttl or 0.0)
             answer = _commit(conn, db, finished, fields, parameters)
-            if answer.done:
-                session.commit()  # it finds no transaction left, and tells who listens after it
+            if answer.done and (told.after_commit or not alone):
+                session.commit()  # on *conn* it finds no transaction left
             return answer
     answer = commit(conn, db, worker, [finished], wait=True, ttl=ttl)
     if answer.done:
@@ -103,7 +109,7 @@ def _may_commit(session: Session, conn: Connection, db: Database) -> bool:
         and not session.twophase
         and len(told.before_commit) == 1
         and not (session.new or session.dirty or session.deleted)
-        and not (heard.commit or is_heard(conn))
+        and not (heard.commit or heard.rollback or is_heard(conn))
         and not (session.in_nested_transaction() or conn.in_nested_transaction())
         and libpq.is_plain(_driver(conn), TransactionStatus.INTRANS)
         and libpq.is_prepared(conn.info, _both(db))

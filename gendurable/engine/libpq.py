@@ -30,6 +30,9 @@ _FORGETFUL = "gendurable_forgetful"
 #: one that has prepared this already, in a call that was interrupted.
 _FORGOTTEN, _KNOWN = b"26000", b"42P05"
 
+#: Members of enumerations, which are dear to look up: what went well, and no pipeline.
+_FINE, _NO_PIPELINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK), PipelineStatus.OFF
+
 Info = MutableMapping[Any, Any]
 Driver = DriverConnection[Any]
 Row = list[bytes | None]
@@ -40,7 +43,7 @@ def is_plain(driver: Driver, status: TransactionStatus) -> bool:
     conn = driver.pgconn
     return (
         conn.transaction_status == status
-        and conn.pipeline_status == PipelineStatus.OFF
+        and conn.pipeline_status == _NO_PIPELINE
         and driver.prepare_threshold is not None
         and driver.cursor_factory is Cursor
         and conn.parameter_status(b"client_encoding") == b"UTF8"
@@ -139,7 +142,7 @@ def _answers(conn: PGconn, number: int, answers: list[PGresult]) -> PQGen[None]:
 
 def is_stuck(driver: Driver) -> bool:
     """Whether something has interrupted such a message: the connection is good for nothing."""
-    return driver.pgconn.pipeline_status != PipelineStatus.OFF
+    return driver.pgconn.pipeline_status != _NO_PIPELINE
 
 
 def _raise_first(answers: Sequence[PGresult]) -> None:
@@ -154,7 +157,7 @@ def rows(result: PGresult) -> list[Row]:
     Raises:
         psycopg.Error: the server has refused the statement.
     """
-    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+    if result.status not in _FINE:
         raise error_from_result(result)
     columns = range(result.nfields)
     return [[result.get_value(n, c) for c in columns] for n in range(result.ntuples)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, field
+from operator import attrgetter
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,40 +14,37 @@ if TYPE_CHECKING:
     from gendurable.queries.enqueue import Row
     from gendurable.signals import Signals
 
+#: What a claim answers with of each row, in order; what may follow is no part of the row.
+ROW = (
+    "id",
+    "fsm",
+    "fsm_version",
+    "step",
+    "state",
+    "attempt",
+    "visit",
+    "claim_seq",
+    "awaits",
+    "queue",
+    "priority",
+    "correlation_key",
+    "correlation_scope",
+    "parent_id",
+    "parent_round",
+    "round",
+    "headers",
+    "timed_out",
+    "crashes",
+    "concurrency_key",
+    "rate_limit",
+    "weight",
+)
+
 
 class Claim:
     """A row that this worker owns: as the database gave it, with its inbox and its machine."""
 
-    __slots__ = (
-        "adopted",
-        "ahead",
-        "attempt",
-        "awaits",
-        "claim_seq",
-        "concurrency_key",
-        "correlation_key",
-        "correlation_scope",
-        "crashes",
-        "fsm",
-        "fsm_version",
-        "headers",
-        "id",
-        "machine",
-        "parent_id",
-        "parent_round",
-        "priority",
-        "queue",
-        "rate_limit",
-        "recovered",
-        "round",
-        "signals",
-        "since",
-        "state",
-        "step",
-        "timed_out",
-        "visit",
-        "weight",
-    )
+    __slots__ = (*ROW, "adopted", "ahead", "machine", "recovered", "signals", "since")
 
     id: int
     fsm: str
@@ -114,15 +111,13 @@ class Claim:
 
     def advanced(self, step: str, state: str, signals: Signals) -> Claim:
         """Return the next claim of the row, which the commit of this one's outcome has made."""
-        new = copy(self)
-        new.step, new.state, new.signals = step, state, signals
-        new.claim_seq += 1
+        new = Claim(_row_of(self), signals, self.machine)
+        new.step, new.state = step, state
         new.visit += 1
         new.attempt = new.crashes = 0
-        new.awaits = None
-        new.timed_out = new.adopted = new.recovered = False
+        new.awaits, new.timed_out = None, False
         new.rate_limit, new.weight = None, 1
-        new.ahead += 1
+        new.since, new.ahead = self.since, self.ahead + 1
         return new
 
     @property
@@ -138,6 +133,9 @@ class Claim:
 
     def __repr__(self) -> str:
         return f"<Claim {self.id}:{self.claim_seq} {self.fsm}.{self.step}>"
+
+
+_row_of = attrgetter(*ROW)
 
 
 @dataclass(slots=True)

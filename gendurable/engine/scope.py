@@ -34,6 +34,7 @@ class Scope:
         "_conn",
         "_hooks",
         "_session",
+        "_several",
         "claim",
         "durable",
         "is_async",
@@ -53,6 +54,7 @@ class Scope:
         self._async: AsyncSession | None = None
         self._closing = False
         self._conn: Connection | None = None
+        self._several = False
         #: An operation has worked in the session, which may hold the row of this very instance.
         self.used = False
 
@@ -124,7 +126,7 @@ class Scope:
         session, self._session = self._session, None
         wrapper, self._async = self._async, None
         self._conn = None
-        self._closing = False
+        self._several = self._closing = False
         self.used = False
         if session is not None:
             self._release(session)
@@ -139,7 +141,9 @@ class Scope:
         session.flush()
         conn = session.connection()
         ttl = None if self.stopping else self._hooks.ttl
-        committed = finale.commit_last(session, conn, self.durable.db, self.worker, finished, ttl)
+        committed = finale.commit_last(
+            session, conn, self.durable.db, self.worker, finished, ttl, alone=not self._several
+        )
         self._release(session)
         session.close()
         return committed
@@ -167,6 +171,7 @@ class Scope:
 
     def begun(self, session: Session, transaction: SessionTransaction, conn: Connection) -> None:
         """At every begin, since a rollback of the author's undoes what the first one set."""
+        self._several |= self._conn is not None
         self._conn = conn
         driver: Any = conn.connection.driver_connection
         if driver.autocommit and not isinstance(session, StepSession):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from gendurable.errors import InvalidOutcome, StateError
-from gendurable.queries.enqueue import BLANK, HEAD, PREFIX
+from gendurable.queries.enqueue import BLANK, HEAD, PREFIX, STATE
+from gendurable.spawn import machine_of
 from gendurable.state import dump_json, dump_state
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Rows that one statement takes.
 CHUNK = 10_000
+#: Of a row without options.
+_PRIORITY, _WEIGHT = 0, 1
 
 
 def encode_row(spawn: Spawn, max_size: int) -> Row:
@@ -58,13 +61,25 @@ def parameters_of(spawn: Spawn, max_size: int) -> dict[str, Any]:
         StateError: the object's state cannot be stored.
     """
     said = _usual(*_kind(spawn)).copy()
-    said[f"{PREFIX}state"] = dump_state(spawn.obj, max_size=max_size)
+    said[STATE] = dump_state(spawn.obj, max_size=max_size)
     options = _options(spawn)
     if spawn.headers:
         options["headers"] = dump_json(spawn.headers, "headers", max_size=max_size)
     if not options:
         return said
     return {**BLANK, **said, **{f"{PREFIX}{name}": value for name, value in options.items()}}
+
+
+def plain_parameters_of(obj: Any, max_size: int) -> dict[str, Any]:
+    """Return the parameters that insert an object without options.
+
+    Raises:
+        InvalidInput: it is no machine.
+        StateError: its state cannot be stored.
+    """
+    machine = machine_of(obj)
+    kind = machine.name, machine.version, machine.initial, machine.queue, _PRIORITY, _WEIGHT
+    return {**_usual(*kind), STATE: dump_state(obj, max_size=max_size)}
 
 
 def in_key_order(keys: Sequence[str | None]) -> Sequence[int]:

@@ -153,6 +153,7 @@ INSERT_PLAIN = Statement(
 
 #: What the parameters of a single row begin with; the rest is the name of what they set.
 PREFIX = "new_"
+QUEUE, STATE, KEY = f"{PREFIX}queue", f"{PREFIX}state", f"{PREFIX}correlation_key"
 _value = SimpleNamespace(
     **{
         name: bindparam(f"{PREFIX}{name}", type_=Text).cast(JSONB)
@@ -161,9 +162,8 @@ _value = SimpleNamespace(
         for name, kind in (_TYPES | _TIMES).items()
     }
 )
-#: The parameters of a row of which nothing is said.
+#: The parameters of a row of which nothing is said, and what one without options says.
 BLANK: Mapping[str, Any] = {f"{PREFIX}{name}": None for name in vars(_value)}
-#: Those of which a row says nothing more than its state.
 USUAL = (*HEAD, "state")
 
 #: Insert one row that has no options; answer with its id.

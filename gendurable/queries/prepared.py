@@ -35,12 +35,15 @@ class Prepared:
         return cls(text, numbered, keys, f"gendurable_{digest}".encode())
 
     def values(self, parameters: Mapping[str, Any]) -> list[bytes | None]:
-        """Write *parameters* in the order of their numbers."""
-        return [_written(parameters[key]) for key in self.keys]
+        """Write *parameters* as text, in the order of their numbers.
 
-
-def _written(value: Any) -> bytes | None:
-    """Write a value as text: of a member of an enumeration what it holds, and not its name."""
-    if isinstance(value, str):
-        return value.encode()
-    return None if value is None else str(value).encode()
+        Of a member of an enumeration that is what it holds, and not its name.
+        """
+        return [
+            value.encode()
+            if isinstance(value, str)
+            else None
+            if value is None
+            else str(value).encode()
+            for value in map(parameters.__getitem__, self.keys)
+        ]

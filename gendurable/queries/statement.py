@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -148,17 +149,31 @@ class Database:
 
 def is_watched(engine: Engine) -> bool:
     """Whether anybody wants to see the statements of this engine, or their errors."""
+    if engine.logger.isEnabledFor(logging.INFO):
+        return True
     dialect: Any = engine.dialect.dispatch
-    if engine.echo or dialect.do_execute or dialect.handle_error:
+    if may_be_told(engine.dialect) and (dialect.do_execute or dialect.handle_error):
         return True
     shared: Any = engine.dispatch
+    if not may_be_told(engine):
+        return False
     return bool(shared.before_cursor_execute or shared.after_cursor_execute)
 
 
 def is_heard(conn: Connection) -> bool:
     """Whether anybody wants to see the statements of this connection, or their errors."""
     own: Any = conn.dispatch
-    return bool(own.before_cursor_execute or own.after_cursor_execute) or is_watched(conn.engine)
+    if may_be_told(conn) and (own.before_cursor_execute or own.after_cursor_execute):
+        return True
+    return is_watched(conn.engine)
+
+
+def may_be_told(target: object) -> bool:
+    """Whether anybody has ever listened to *target* itself: sooner said than what is listened to.
+
+    SQLAlchemy notes it for itself, so that it need not look either.
+    """
+    return bool(getattr(target, "_has_events", True))
 
 
 def failed(

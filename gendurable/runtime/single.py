@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, text
 
 from gendurable.engine import faults, libpq
 from gendurable.queries.prepared import Prepared
-from gendurable.queries.statement import failed, is_watched
+from gendurable.queries.statement import failed, is_watched, may_be_told
 
 if TYPE_CHECKING:
     from sqlalchemy.pool import _ConnectionFairy
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Where a pooled connection keeps what its server's default level is: it is asked for once.
 _LEVEL, _DEFAULT = "gendurable_default_level", "read committed"
 _SHOW_LEVEL = "SHOW default_transaction_isolation"
+#: A member of an enumeration, which is dear to look up.
+_IDLE = TransactionStatus.IDLE
 
 
 def may_stand_alone(conn: Connection) -> bool:
@@ -85,9 +87,9 @@ def run_single(
 def _is_ordinary(engine: Engine) -> bool:
     """Whether nobody listens to *engine*, and its connections are kept."""
     told: Any = engine.dispatch
-    if is_watched(engine) or told.begin or told.commit or told.engine_connect:
+    if may_be_told(engine) and (told.begin or told.commit or told.engine_connect):
         return False
-    return not isinstance(engine.pool, NullPool)
+    return not (is_watched(engine) or isinstance(engine.pool, NullPool))
 
 
 def _lent(engine: Engine) -> PoolProxiedConnection:
@@ -99,7 +101,7 @@ def _lent(engine: Engine) -> PoolProxiedConnection:
 
 def _is_plain(driver: Any, info: MutableMapping[Any, Any]) -> bool:
     """Whether a statement that is sent by itself is a transaction of the usual kind."""
-    if not libpq.is_plain(driver, TransactionStatus.IDLE):
+    if not libpq.is_plain(driver, _IDLE):
         return False
     if _LEVEL not in info:
         ((level,),) = libpq.rows(libpq.query(driver, _SHOW_LEVEL))
@@ -114,7 +116,7 @@ def _give_back(pooled: PoolProxiedConnection) -> None:
     driver would take a lock, and wait, to roll back nothing.
     """
     status = _status(pooled)
-    if status == TransactionStatus.IDLE:
+    if status == _IDLE:
         cast("_ConnectionFairy", pooled)._close_special(transaction_reset=True)
         return
     if status == TransactionStatus.ACTIVE:
@@ -123,7 +125,7 @@ def _give_back(pooled: PoolProxiedConnection) -> None:
 
 
 def _goes_on(pooled: PoolProxiedConnection) -> bool:
-    return _status(pooled) == TransactionStatus.IDLE
+    return _status(pooled) == _IDLE
 
 
 def _status(pooled: PoolProxiedConnection) -> TransactionStatus | None:

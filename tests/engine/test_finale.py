@@ -97,6 +97,25 @@ class TestOneMessage:
         assert messages == [2]
         assert heard == [["a"]]
 
+    def test_leaves_the_other_transactions_of_the_session_to_it(
+        self, durable, engine, script, messages
+    ):
+        """What the step wrote on a second connection commits, too, right after the outcome."""
+        other = create_engine(engine.url)
+
+        def start(obj, ctx):
+            write(ctx.session)
+            elsewhere = ctx.session.connection(bind_arguments={"bind": other})
+            elsewhere.execute(text("INSERT INTO notes (text) VALUES ('b')"))
+            return gd.Done()
+
+        script["start"] = start
+        durable.insert(Scripted())
+        assert drain(durable) == {"done": 1}
+        other.dispose()
+        assert messages == [2]
+        assert notes(engine) == ["a", "b"]
+
     def test_goes_on_with_the_mail_that_has_come(self, durable, engine, script, messages):
         """A step that runs ahead is told what lies in the inbox, which is read after the COMMIT."""
         told = []

@@ -79,9 +79,12 @@ class TestTuples:
 
         assert len(seen) == 2
 
-    def test_echo_shows_them(self, url, db, caplog):
-        """So does an engine that logs."""
-        engine = create_engine(url, echo=True)
+    @pytest.mark.parametrize("echo", [True, False])
+    def test_a_log_shows_them(self, url, db, caplog, echo):
+        """So does an engine that logs, by its own ``echo`` or by the application's settings."""
+        if not echo:
+            caplog.set_level("INFO", "sqlalchemy.engine")
+        engine = create_engine(url, echo=echo)
         with engine.begin() as conn:
             db.tuples(conn, ONE, {})
         engine.dispose()
