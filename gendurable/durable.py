@@ -23,7 +23,7 @@ from gendurable.callers import (
 from gendurable.editing import Editing
 from gendurable.engine import targets
 from gendurable.engine.probes import Probe, word_json
-from gendurable.engine.scope import StepSession
+from gendurable.engine.session import StepSession
 from gendurable.errors import ConfigError
 from gendurable.fsm import FSM
 from gendurable.inserting import Inserting

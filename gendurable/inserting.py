@@ -11,11 +11,11 @@ from gendurable.buffering import Buffering
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
 from gendurable.engine import control, enqueue, limits
 from gendurable.engine.probes import stamped
-from gendurable.engine.spawning import parameters_of, plain_parameters_of
+from gendurable.engine.spawning import parameters_of, usual_values
 from gendurable.fsm import FSM
 from gendurable.handle import Handle
 from gendurable.operations import Target, as_target
-from gendurable.queries.enqueue import QUEUE, statement_for
+from gendurable.queries.enqueue import INSERT_USUAL, statement_for
 from gendurable.retry import Duration
 from gendurable.runtime.single import run_single
 from gendurable.spawn import LIVE, UNSAID, Key, Scope, Spawn
@@ -80,24 +80,18 @@ class Inserting(Buffering):
             weight,
             headers,
         )
-        size, rated = self.settings.max_size, None
-        if all(map(is_, options, UNSAID)) and not self.probes:
-            parameters = plain_parameters_of(obj, size)
-        else:
-            spawn = stamped(Spawn(obj, *options), self.probes)
-            parameters = parameters_of(spawn, size)
-            rated = spawn if rate_limit is not None else None
-        if session is None and rated is None:
-            row = run_single(self.given, self.db.prepared(statement_for(parameters)), parameters)
-            if row:
-                self.notifier.announce({parameters[QUEUE]})
-                return self._handle(int(row[0][0] or 0), True)
+        if session is None and rate_limit is None:
+            handle = self._insert_alone(obj, options)
+            if handle is not None:
+                return handle
+        spawn = stamped(Spawn(obj, *options), self.probes)
+        parameters = parameters_of(spawn, self.settings.max_size)
         with working(self, session, single=True) as work:
-            if rated is not None:
-                limits.check(work.conn, self.db, self.settings, [rated])
+            if rate_limit is not None:
+                limits.check(work.conn, self.db, self.settings, [spawn])
             id, created = enqueue.insert(work.conn, self.db, parameters, if_exists)
             if created:
-                work.queues.add(parameters[QUEUE])
+                work.queues.add(enqueue.queue_of(spawn))
         return self._handle(id, created)
 
     def insert_all(
@@ -149,6 +143,27 @@ class Inserting(Buffering):
             return count
 
         return carry_out(self, session, add)
+
+    def _insert_alone(self, obj: FSM, options: Sequence[Any]) -> Handle | None:
+        """Insert in a message of its own; None: nothing is inserted, the usual way will tell why.
+
+        Most objects are given no options, and need no ``Spawn``.
+        """
+        size = self.settings.max_size
+        values: Sequence[bytes | None]
+        if all(map(is_, options, UNSAID)) and not self.probes:
+            values, queue = usual_values(obj, size), type(obj).__machine__.queue
+            statement = self.db.prepared(INSERT_USUAL)
+        else:
+            spawn = stamped(Spawn(obj, *options), self.probes)
+            parameters, queue = parameters_of(spawn, size), enqueue.queue_of(spawn)
+            statement = self.db.prepared(statement_for(parameters))
+            values = statement.values(parameters)
+        row = run_single(self.given, statement, values)
+        if not row:
+            return None
+        self.notifier.announce({queue})
+        return self._handle(int(row[0][0] or 0), True)
 
     def _handle(self, id: int, created: bool) -> Handle:
         return Handle(id, created, cast("Durable", self))

@@ -71,25 +71,9 @@ def _commit_plain(
     )
     if len(written) < len(batch):
         batch = _part(conn, db, worker, batch, {row[0] for row in written}, answer)
-    answer_for(conn, db, batch, written, answer)
-
-
-def answer_for(
-    conn: Connection,
-    db: Database,
-    batch: Sequence[Finished],
-    written: Sequence[tuple[Any, ...]],
-    answer: Committed,
-) -> None:
-    """Say in *answer* what came of outcomes on which nothing else hangs."""
     _go_on(conn, db, batch, written, answer)
     answer.done = list(batch)
     answer.ids = [one.claim.id for one in batch]
-
-
-def columns_of(one: Finished, ttl: float | None) -> dict[str, Any]:
-    """Return the columns of an outcome on which nothing else hangs."""
-    return columns(one, **_ahead([one], ttl).get(one.claim.id, {}))
 
 
 def _ahead(batch: Sequence[Finished], ttl: float | None) -> dict[int, dict[str, object]]:

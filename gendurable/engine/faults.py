@@ -6,9 +6,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from gendurable.queries.outdated import is_outdated
 
-#: Deadlock, serialization failure, a prepared statement that the server was told to forget: who
-#: met it may try again.
-CONFLICT = frozenset({"40P01", "40001", "26000"})
+#: Deadlock, serialization failure: somebody had to give way, and may try again.
+CONFLICT = frozenset({"40P01", "40001"})
 #: The same, and a lock that was not to be had in time: the engine tries its own transactions again.
 TRANSIENT = CONFLICT | {"55P03"}
 #: A unique index has the row of somebody else.

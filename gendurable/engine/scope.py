@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
 from gendurable.context import Child, Children
-from gendurable.engine import finale, leases
+from gendurable.engine import leases
+from gendurable.engine.commit import commit
+from gendurable.engine.session import StepSession, commit_session
 from gendurable.lifecycle import Status
 from gendurable.queries import children as family
 
@@ -139,11 +141,12 @@ class Scope:
 
     def _commit(self, session: Session, finished: Finished) -> Committed:
         session.flush()
-        conn = session.connection()
+        only = None if self._several or not session.in_transaction() else self._conn
+        conn = session.connection() if only is None else only
         ttl = None if self.stopping else self._hooks.ttl
-        committed = finale.commit_last(
-            session, conn, self.durable.db, self.worker, finished, ttl, alone=not self._several
-        )
+        committed = commit(conn, self.durable.db, self.worker, [finished], wait=True, ttl=ttl)
+        if committed.done:
+            commit_session(session, only)
         self._release(session)
         session.close()
         return committed
@@ -181,8 +184,6 @@ class Scope:
             )
         name = leases.session_name(self.durable.db, self.claim.id, self.claim.claim_seq)
         mine = f"SET LOCAL application_name TO '{name}'"
-        if self._async is None:
-            finale.prepare(conn, self.durable.db)
         if not (self._async is None and _begin(driver, f"BEGIN {LEVEL}; {mine}")):
             conn.exec_driver_sql(
                 f"SET TRANSACTION {LEVEL}; {mine}", execution_options={"no_parameters": True}
@@ -212,24 +213,6 @@ class Scope:
 
 def _kept_open() -> None:
     """Stand in for the ``close`` of a session that is closed with the outcome."""
-
-
-class StepSession(Session):
-    """The session of a step, unless the binding has a factory: listened to once for all."""
-
-    scope: Scope | None = None
-
-
-@event.listens_for(StepSession, "after_begin")
-def _begun(session: StepSession, transaction: SessionTransaction, conn: Connection) -> None:
-    if session.scope is not None:
-        session.scope.begun(session, transaction, conn)
-
-
-@event.listens_for(StepSession, "before_commit")
-def _refuse(session: StepSession) -> None:
-    if session.scope is not None:
-        session.scope.refuse(session)
 
 
 def _begin(driver: Any, statements: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from gendurable.errors import InvalidOutcome, StateError
-from gendurable.queries.enqueue import BLANK, HEAD, PREFIX, STATE
+from gendurable.queries.enqueue import BLANK, HEAD, PREFIX, STATE, USUAL
 from gendurable.spawn import machine_of
 from gendurable.state import dump_json, dump_state
 
@@ -70,8 +70,8 @@ def parameters_of(spawn: Spawn, max_size: int) -> dict[str, Any]:
     return {**BLANK, **said, **{f"{PREFIX}{name}": value for name, value in options.items()}}
 
 
-def plain_parameters_of(obj: Any, max_size: int) -> dict[str, Any]:
-    """Return the parameters that insert an object without options.
+def usual_values(obj: Any, max_size: int) -> list[bytes]:
+    """Return the values of ``USUAL``, as text, of an object without options.
 
     Raises:
         InvalidInput: it is no machine.
@@ -79,7 +79,8 @@ def plain_parameters_of(obj: Any, max_size: int) -> dict[str, Any]:
     """
     machine = machine_of(obj)
     kind = machine.name, machine.version, machine.initial, machine.queue, _PRIORITY, _WEIGHT
-    return {**_usual(*kind), STATE: dump_state(obj, max_size=max_size)}
+    before, after = _written(*kind)
+    return [*before, dump_state(obj, max_size=max_size).encode(), *after]
 
 
 def in_key_order(keys: Sequence[str | None]) -> Sequence[int]:
@@ -117,6 +118,13 @@ def _kind(spawn: Spawn) -> tuple[str, int, str, str, int, int]:
 @lru_cache(maxsize=1_000)
 def _head(*kind: object) -> str:
     return to_json(dict(zip(HEAD, kind, strict=True))).decode()[1:-1] + "\n"
+
+
+@lru_cache(maxsize=1_000)
+def _written(*kind: object) -> tuple[list[bytes], list[bytes]]:
+    """Return what a row shares, as text: what comes before its state, and after it."""
+    texts = [str(it).encode() for it in kind]
+    return texts[: (state := USUAL.index("state"))], texts[state:]
 
 
 @lru_cache(maxsize=1_000)

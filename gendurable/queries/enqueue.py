@@ -153,7 +153,7 @@ INSERT_PLAIN = Statement(
 
 #: What the parameters of a single row begin with; the rest is the name of what they set.
 PREFIX = "new_"
-QUEUE, STATE, KEY = f"{PREFIX}queue", f"{PREFIX}state", f"{PREFIX}correlation_key"
+STATE, KEY = f"{PREFIX}state", f"{PREFIX}correlation_key"
 _value = SimpleNamespace(
     **{
         name: bindparam(f"{PREFIX}{name}", type_=Text).cast(JSONB)
@@ -162,9 +162,10 @@ _value = SimpleNamespace(
         for name, kind in (_TYPES | _TIMES).items()
     }
 )
-#: The parameters of a row of which nothing is said, and what one without options says.
+#: The parameters of a row of which nothing is said, and what one without options says: in the
+#: order of the columns, which is that of the statement.
 BLANK: Mapping[str, Any] = {f"{PREFIX}{name}": None for name in vars(_value)}
-USUAL = (*HEAD, "state")
+USUAL = ("fsm", "fsm_version", "step", "state", "queue", "priority", "weight")
 
 #: Insert one row that has no options; answer with its id.
 #:

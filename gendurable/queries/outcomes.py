@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Connection,
-    Integer,
     Text,
     Update,
     and_,
@@ -114,8 +113,6 @@ WRITE = Statement(
     ).add_cte(_emptied),
 )
 
-#: The instance whose inbox is emptied, as a parameter.
-TARGET = "target"
 #: What most outcomes say.
 _USUAL = frozenset(
     ("id", "claim_seq", "status", "step", "state", "result", "attempt", "visit", "ahead")
@@ -157,27 +154,6 @@ WRITE_ONE = Statement("outcomes.write_one", _write_one(FIELDS))
 #: Why     for each step that writes rows, each parameter is work here and there
 WRITE_USUAL = Statement("outcomes.write_usual", _write_one(sorted(_USUAL)))
 
-_last = _write_one(sorted(_USUAL)).cte("last")
-
-#: Write such an outcome, or fail, in the message that commits it: COMMIT is for what is ours.
-#:
-#: Index   instances_pkey
-#: Locks   as above
-#: Race    a claim that was lost: nothing is written, and nothing divided by zero, which is an error
-#:         (22012) that nothing else here can be; the server skips the COMMIT that follows
-#: Why     it saves a round trip, in which the row is locked; of one row, the least is that row's
-WRITE_LAST = Statement(
-    "outcomes.write_last",
-    select(
-        func.min(_last.c.status).label("status"),
-        func.min(_last.c.queue).label("queue"),
-        func.bool_or(_last.c.mail).label("mail"),
-        (literal_column("1", Integer) // func.count()).label("ours"),
-    ).select_from(_last),
-)
-#: The error of ``WRITE_LAST`` that says that the claim was lost.
-LOST = b"22012"
-
 #: Empty the inbox of an instance that is done.
 #:
 #: Index   signals_target
@@ -186,7 +162,7 @@ LOST = b"22012"
 #: Why     a signal on what is done would never be seen
 EMPTY = Statement(
     "outcomes.empty",
-    delete(signals).where(signals.c.target_id == bindparam(TARGET, type_=BigInteger)),
+    delete(signals).where(signals.c.target_id == bindparam("target", type_=BigInteger)),
 )
 
 
@@ -223,25 +199,13 @@ def write_one(
     conn: Connection, db: Database, worker: str, fields: Mapping[str, Any], ttl: float
 ) -> Sequence[tuple[Any, ...]]:
     """Write one outcome and empty its inbox if it is done; return what ``write`` does."""
-    usual = is_usual(fields)
-    parameters = parameters_of(worker, fields, ttl, _USUAL if usual else FIELDS)
+    usual = fields.keys() <= _USUAL
+    parameters = {"worker": worker, "ttl": ttl}
+    parameters |= {f"new_{name}": fields.get(name) for name in (_USUAL if usual else FIELDS)}
     rows = db.tuples(conn, WRITE_USUAL if usual else WRITE_ONE, parameters)
     if not rows:
         return ()
     ((status, queue, mail),) = rows
     if status == Status.DONE:
-        db.run(conn, EMPTY, {TARGET: fields["id"]})
+        db.run(conn, EMPTY, {"target": fields["id"]})
     return [(fields["id"], queue if status == Status.RUNNABLE else None, mail)]
-
-
-def is_usual(fields: Mapping[str, Any]) -> bool:
-    """Whether an outcome says no more than most do."""
-    return fields.keys() <= _USUAL
-
-
-def parameters_of(
-    worker: str, fields: Mapping[str, Any], ttl: float, said: Iterable[str] = _USUAL
-) -> dict[str, Any]:
-    """Return the parameters of a statement that writes one outcome, which says what is *said*."""
-    new = {f"new_{name}": fields.get(name) for name in said}
-    return {"worker": worker, "ttl": ttl, TARGET: fields["id"], **new}

@@ -113,7 +113,7 @@ class Announcer:
         try:
             for payload in payloads(self._token, sorted(news)):
                 words = {"channel": self._channel, "payload": payload}
-                if run_single(self._engine, _NOTIFY, words) is None:
+                if run_single(self._engine, _NOTIFY, _NOTIFY.values(words)) is None:
                     with self._engine.connect() as conn:
                         conn = conn.execution_options(isolation_level="AUTOCOMMIT")
                         conn.exec_driver_sql(_NOTIFY.text, words)

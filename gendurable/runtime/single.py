@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,9 +10,10 @@ from psycopg import errors
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, NullPool, PoolProxiedConnection, text
 
-from gendurable.engine import faults, libpq
+from gendurable.engine import faults
 from gendurable.queries.prepared import Prepared
 from gendurable.queries.statement import failed, is_watched, may_be_told
+from gendurable.runtime import libpq
 
 if TYPE_CHECKING:
     from sqlalchemy.pool import _ConnectionFairy
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 #: Where a pooled connection keeps what its server's default level is: it is asked for once.
 _LEVEL, _DEFAULT = "gendurable_default_level", "read committed"
 _SHOW_LEVEL = "SHOW default_transaction_isolation"
-#: A member of an enumeration, which is dear to look up.
-_IDLE = TransactionStatus.IDLE
 
 
 def may_stand_alone(conn: Connection) -> bool:
@@ -54,9 +53,11 @@ def begin_single(engine: Engine) -> Iterator[Connection]:
 
 
 def run_single(
-    engine: Engine, statement: Prepared, parameters: Mapping[str, Any]
+    engine: Engine, statement: Prepared, values: Sequence[bytes | None]
 ) -> Sequence[Sequence[bytes | None]] | None:
     """Run what is one statement, and so its own transaction; return its rows as the server's text.
+
+    *values* are those of its parameters, as text.
 
     Returns None, with nothing done, where that would make a difference: somebody listens to the
     engine, its connections are not of the usual kind, or the server refuses the statement, which
@@ -73,13 +74,14 @@ def run_single(
         driver: Any = pooled.driver_connection
         if not _is_plain(driver, pooled.info):
             return None
-        result = libpq.run(driver, pooled.info, statement, parameters)
+        result = libpq.run(driver, pooled.info, statement, values)
         return None if result is None else libpq.rows(result)
     except errors.Error as error:
         # Only a server that goes on has refused it: another one may have said so after the commit.
         if _goes_on(pooled) and not (faults.is_lost(error) or faults.is_transient(error)):
             return None
-        raise failed(engine, pooled, statement.text, parameters, error) from error
+        given = dict(zip(statement.keys, values, strict=True))
+        raise failed(engine, pooled, statement.text, given, error) from error
     finally:
         _give_back(pooled)
 
@@ -101,7 +103,7 @@ def _lent(engine: Engine) -> PoolProxiedConnection:
 
 def _is_plain(driver: Any, info: MutableMapping[Any, Any]) -> bool:
     """Whether a statement that is sent by itself is a transaction of the usual kind."""
-    if not libpq.is_plain(driver, _IDLE):
+    if not libpq.is_plain(driver):
         return False
     if _LEVEL not in info:
         ((level,),) = libpq.rows(libpq.query(driver, _SHOW_LEVEL))
@@ -116,7 +118,7 @@ def _give_back(pooled: PoolProxiedConnection) -> None:
     driver would take a lock, and wait, to roll back nothing.
     """
     status = _status(pooled)
-    if status == _IDLE:
+    if status == libpq.IDLE:
         cast("_ConnectionFairy", pooled)._close_special(transaction_reset=True)
         return
     if status == TransactionStatus.ACTIVE:
@@ -125,7 +127,7 @@ def _give_back(pooled: PoolProxiedConnection) -> None:
 
 
 def _goes_on(pooled: PoolProxiedConnection) -> bool:
-    return _status(pooled) == _IDLE
+    return _status(pooled) == libpq.IDLE
 
 
 def _status(pooled: PoolProxiedConnection) -> TransactionStatus | None:

@@ -15,8 +15,8 @@ from sqlalchemy import Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import gendurable as gd
-from gendurable.engine.libpq import MOST
 from gendurable.queries.prepared import Prepared
+from gendurable.runtime.libpq import MOST
 from gendurable.runtime.single import run_single
 
 XACT = text("SELECT pg_current_xact_id()::text")
@@ -47,7 +47,7 @@ def connecting(url: str, **options: object) -> Iterator[Engine]:
 class TestRunSingle:
     def test_commits_and_gives_back_a_connection_that_transacts(self, engine):
         """It has taken effect when it returns, and whoever gets the connection finds no trace."""
-        assert run_single(engine, PAUSE, {}) == [[b"q"]]
+        assert run_single(engine, PAUSE, []) == [[b"q"]]
 
         with engine.begin() as conn:
             assert conn.scalar(text("SELECT count(*) FROM gendurable.pauses")) == 1
@@ -58,13 +58,13 @@ class TestRunSingle:
         for value in ("Grüße, 100 %; $1 %(a)s", "", "\\", "'", None):
             sent = None if value is None else value.encode()
             for number in (7, None):
-                answer = run_single(engine, ECHO, {"a": value, "b": number})
+                answer = run_single(engine, ECHO, ECHO.values({"a": value, "b": number}))
                 assert answer == [[sent, b"2", number and b"7", sent]]
 
     def test_a_connection_prepares_it_once(self, engine):
         """The next time the server has it already."""
         names = text("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'gendurable%'")
-        assert [run_single(engine, ONE, {}) for _ in range(3)] == [ANSWER] * 3
+        assert [run_single(engine, ONE, []) for _ in range(3)] == [ANSWER] * 3
         with engine.connect() as conn:
             assert conn.scalar(names) == 1
 
@@ -78,13 +78,13 @@ class TestRunSingle:
             connection.execute("DISCARD ALL")
             connection.autocommit = False
 
-        assert [run_single(engine, ONE, {}) for _ in range(3)] == [ANSWER] * 3
+        assert [run_single(engine, ONE, []) for _ in range(3)] == [ANSWER] * 3
 
     def test_tells_the_pool_that_no_transaction_is_left(self, engine):
         """The statement was its own, so there is nothing to roll back at the return."""
         states = []
         event.listen(engine, "reset", lambda connection, record, state: states.append(state))
-        assert run_single(engine, ONE, {}) == ANSWER
+        assert run_single(engine, ONE, []) == ANSWER
         assert [state.transaction_was_reset for state in states] == [True]
         assert engine.pool.checkedout() == 0
         with engine.connect() as conn:
@@ -94,29 +94,29 @@ class TestRunSingle:
         """Nobody may have noted that it was."""
         with engine.connect() as conn:
             conn.connection.driver_connection.pgconn.prepare(ONE.name, ONE.numbered)
-        assert run_single(engine, ONE, {}) == ANSWER
+        assert run_single(engine, ONE, []) == ANSWER
 
     @pytest.mark.parametrize("default", ["serializable", "repeatable\\ read"])
     def test_is_for_others_to_do_at_another_level(self, url, default):
         """Where the server's transactions are of another level, there has to be one."""
         with connecting(url, options=f"-c default_transaction_isolation={default}") as engine:
-            assert [run_single(engine, ONE, {}) for _ in range(2)] == [None, None]
+            assert [run_single(engine, ONE, []) for _ in range(2)] == [None, None]
 
     def test_is_for_others_to_do_where_nothing_is_prepared(self, url):
         """Behind a pooler of transactions the next statement may meet another server process."""
         with connecting(url, prepare_threshold=None) as engine:
-            assert run_single(engine, ONE, {}) is None
+            assert run_single(engine, ONE, []) is None
 
     def test_a_connection_keeps_only_so_many(self, engine):
         """Each takes memory of the server, for as long as the connection lives."""
         several = [Prepared.of(f"SELECT {n}") for n in range(MOST)]
-        assert all(run_single(engine, one, {}) for one in several)
-        assert run_single(engine, ONE, {}) is None
-        assert run_single(engine, several[0], {}) == [[b"0"]]
+        assert all(run_single(engine, one, []) for one in several)
+        assert run_single(engine, ONE, []) is None
+        assert run_single(engine, several[0], []) == [[b"0"]]
 
     def test_is_for_others_to_do_where_no_connection_is_kept(self, url):
         """What is prepared on a new one is prepared in vain."""
-        assert run_single(create_engine(url, poolclass=NullPool), ONE, {}) is None
+        assert run_single(create_engine(url, poolclass=NullPool), ONE, []) is None
 
     def test_is_for_others_to_do_where_cursors_are_watched(self, url):
         """Who traces the driver by cursors of his own sees each statement."""
@@ -125,7 +125,7 @@ class TestRunSingle:
             pass
 
         with connecting(url, cursor_factory=Watched) as engine:
-            assert run_single(engine, ONE, {}) is None
+            assert run_single(engine, ONE, []) is None
 
     def test_is_for_others_to_do_in_a_pipeline(self, engine):
         """There an answer comes only when it is asked for."""
@@ -135,12 +135,12 @@ class TestRunSingle:
             def pipe(connection, record, proxy) -> None:
                 stack.enter_context(connection.pipeline())
 
-            assert run_single(engine, ONE, {}) is None
+            assert run_single(engine, ONE, []) is None
 
     def test_is_for_others_to_do_in_another_encoding(self, url):
         """The driver knows how to write it."""
         with connecting(url, client_encoding="latin1") as engine:
-            assert run_single(engine, ECHO, {"a": "ü", "b": 1}) is None
+            assert run_single(engine, ECHO, ECHO.values({"a": "ü", "b": 1})) is None
 
     @pytest.mark.parametrize("name", ["begin", "commit", "engine_connect", "before_cursor_execute"])
     def test_is_for_others_to_do_where_somebody_listens(self, engine, name):
@@ -151,10 +151,10 @@ class TestRunSingle:
 
         event.listen(engine, name, heard)
         try:
-            assert run_single(engine, ONE, {}) is None
+            assert run_single(engine, ONE, []) is None
         finally:
             event.remove(engine, name, heard)
-        assert run_single(engine, ONE, {}) == ANSWER
+        assert run_single(engine, ONE, []) == ANSWER
 
     def test_is_for_others_to_do_in_a_transaction_of_the_pools(self, engine):
         """Whose connections come from the pool within one has to commit it."""
@@ -163,30 +163,30 @@ class TestRunSingle:
         def begin(connection, record, proxy) -> None:
             connection.execute("SET application_name = 'mine'")
 
-        assert run_single(engine, PAUSE, {}) is None
+        assert run_single(engine, PAUSE, []) is None
 
     def test_what_is_refused_is_not_done(self, engine):
         """Nor is the connection any worse for it, whether it is refused early or late."""
         for _ in range(2):
-            assert run_single(engine, ZERO, {}) is None
-            assert run_single(engine, Prepared.of("SELECT nothing"), {}) is None
-            assert run_single(engine, ONE, {}) == ANSWER
+            assert run_single(engine, ZERO, []) is None
+            assert run_single(engine, Prepared.of("SELECT nothing"), []) is None
+            assert run_single(engine, ONE, []) == ANSWER
         assert engine.pool.checkedin() == 1
 
     def test_a_lost_connection_is_told_of(self, engine):
         """Nobody knows what became of the statement, and the pool's next connection is new."""
         with pytest.raises(DBAPIError) as caught:
-            run_single(engine, DIE, {})
+            run_single(engine, DIE, [])
         assert caught.value.connection_invalidated
 
-        assert run_single(engine, ONE, {}) == ANSWER
+        assert run_single(engine, ONE, []) == ANSWER
 
     def test_one_lost_connection_tells_of_all(self, engine):
         """After a restart of the server one statement fails, and not one for each connection."""
         with engine.connect() as one, engine.connect() as two:
             old = {conn.connection.driver_connection for conn in (one, two)}
         with pytest.raises(DBAPIError):
-            run_single(engine, DIE, {})
+            run_single(engine, DIE, [])
 
         with engine.connect() as one, engine.connect() as two:
             assert not old & {conn.connection.driver_connection for conn in (one, two)}
@@ -198,10 +198,10 @@ class TestRunSingle:
         with connecting(engine.url) as other, other.connect() as conn:
             conn.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
         with pytest.raises(DBAPIError) as caught:
-            run_single(engine, ONE, {})
+            run_single(engine, ONE, [])
         assert caught.value.connection_invalidated
 
-        assert run_single(engine, ONE, {}) == ANSWER
+        assert run_single(engine, ONE, []) == ANSWER
 
     def test_an_answer_that_comes_with_the_end_of_the_connection_is_none(self, engine, monkeypatch):
         """Whoever cut the line may have done so after the commit, and need not say who he is."""
@@ -212,17 +212,17 @@ class TestRunSingle:
             conn.finish()
             return [answer]
 
-        run_single(engine, ONE, {})
+        run_single(engine, ONE, [])
         with monkeypatch.context() as patch, pytest.raises(DBAPIError) as caught:
-            patch.setattr("gendurable.engine.libpq.execute", cut)
-            run_single(engine, ONE, {})
+            patch.setattr("gendurable.runtime.libpq.execute", cut)
+            run_single(engine, ONE, [])
         assert caught.value.connection_invalidated
 
     def test_a_server_that_is_away_is_an_error_of_sqlalchemys(self):
         """As it is for any other call."""
         engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nowhere")
         with pytest.raises(OperationalError):
-            run_single(engine, ONE, {})
+            run_single(engine, ONE, [])
 
     def test_an_error_hides_what_the_engine_hides(self, url):
         """Who does not want values in his log has the state of objects in mind, too."""
@@ -230,7 +230,7 @@ class TestRunSingle:
         options = {"options": "-c statement_timeout=50"}
         engine = create_engine(url, connect_args=options, hide_parameters=True)
         with pytest.raises(OperationalError, match="statement timeout") as caught:
-            run_single(engine, secret, {"a": "SECRET"})
+            run_single(engine, secret, secret.values({"a": "SECRET"}))
         assert "SECRET" not in str(caught.value)
         engine.dispose()
 
@@ -238,8 +238,8 @@ class TestRunSingle:
         """Who cancels a statement, or gives it a time, does not want it repeated another way."""
         with connecting(url, options="-c statement_timeout=50") as engine:
             with pytest.raises(OperationalError, match="statement timeout"):
-                run_single(engine, SLEEP, {})
-            assert run_single(engine, ONE, {}) == ANSWER
+                run_single(engine, SLEEP, [])
+            assert run_single(engine, ONE, []) == ANSWER
 
     @pytest.mark.parametrize("error", [TimeoutError, KeyboardInterrupt])
     def test_an_alarm_ends_a_wait(self, engine, error):
@@ -256,11 +256,11 @@ class TestRunSingle:
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(error):
-                run_single(engine, SLEEP, {})
+                run_single(engine, SLEEP, [])
         finally:
             signal.signal(signal.SIGALRM, before)
 
-        assert run_single(engine, ONE, {}) == ANSWER
+        assert run_single(engine, ONE, []) == ANSWER
 
     @pytest.mark.parametrize("sent", [True, False])
     @pytest.mark.parametrize("error", [TimeoutError, KeyboardInterrupt])
@@ -268,7 +268,7 @@ class TestRunSingle:
         self, engine, monkeypatch, error, sent
     ):
         """An alarm may go off before a statement is waited for, or when it is over."""
-        run_single(engine, ONE, {})
+        run_single(engine, ONE, [])
 
         def alarmed(conn):
             if sent:
@@ -277,16 +277,16 @@ class TestRunSingle:
             yield
 
         with monkeypatch.context() as patch, pytest.raises(error):
-            patch.setattr("gendurable.engine.libpq.execute", alarmed)
-            run_single(engine, ONE, {})
+            patch.setattr("gendurable.runtime.libpq.execute", alarmed)
+            run_single(engine, ONE, [])
 
         with engine.begin() as conn:
             assert conn.scalar(XACT) == conn.scalar(XACT)
-        assert run_single(engine, ONE, {}) == ANSWER
+        assert run_single(engine, ONE, []) == ANSWER
 
     def test_news_go_this_way(self, durable):
         """Each NOTIFY would be three round trips else."""
-        assert run_single(durable.notifier.engine, ONE, {}) == ANSWER
+        assert run_single(durable.notifier.engine, ONE, []) == ANSWER
 
 
 class Queue(str, Enum):  # noqa: UP042

@@ -1,0 +1,54 @@
+"""The session of a step, unless the binding has a factory that makes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import Session, SessionTransaction
+
+if TYPE_CHECKING:
+    from gendurable.engine.scope import Scope
+
+
+class StepSession(Session):
+    """A session that is listened to once for all, and knows its scope."""
+
+    scope: Scope | None = None
+
+
+@event.listens_for(StepSession, "after_begin")
+def _begun(session: StepSession, transaction: SessionTransaction, conn: Connection) -> None:
+    if session.scope is not None:
+        session.scope.begun(session, transaction, conn)
+
+
+@event.listens_for(StepSession, "before_commit")
+def _refuse(session: StepSession) -> None:
+    if session.scope is not None:
+        session.scope.refuse(session)
+
+
+def commit_session(session: Session, only: Connection | None) -> None:
+    """Commit a flushed session; by its *only* connection, where nobody could tell the difference.
+
+    What SQLAlchemy does beyond that for objects and listeners is a tenth of a step's work, and the
+    session is closed in any case (decision 0042).
+    """
+    transaction = None if only is None else only.get_transaction()
+    if transaction is not None and _is_only_that(session):
+        transaction.commit()
+    else:
+        session.commit()
+
+
+def _is_only_that(session: Session) -> bool:
+    """Whether a session is ours and flushed, in no savepoint, and listened to by nobody else."""
+    told: Any = session.dispatch
+    return (
+        type(session) is StepSession
+        and len(told.before_commit) == 1
+        and not told.after_commit
+        and not (session.new or session.dirty or session.deleted)
+        and not session.in_nested_transaction()
+    )
