@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
@@ -21,6 +21,7 @@ from gendurable.engine.aftercare import Aftercare, attend
 from gendurable.errors import InvalidInput, SchemaError
 from gendurable.retry import jitter
 from gendurable.runtime.single import begin_single
+from gendurable.sessions import place_of
 
 if TYPE_CHECKING:
     from gendurable.engine.scope import Scope
@@ -149,8 +150,12 @@ def _is_me(durable: Operations, target: int | str) -> bool:
     return claim.correlation_scope is not None and target == claim.correlation_key
 
 
-def _same(one: object, other: object) -> bool:
-    return one is other
+def _same(one: Any, other: Any) -> bool:
+    """Whether two bindings, under whatever names, work with the same tables."""
+    if one is other:
+        return True
+    places = (place_of(one.engine), one.db.schema), (place_of(other.engine), other.db.schema)
+    return places[0] == places[1]
 
 
 def connection_of(durable: Operations, caller: object) -> Connection:
@@ -188,21 +193,13 @@ def connection_of(durable: Operations, caller: object) -> Connection:
             "session= is in AUTOCOMMIT mode, so there is no transaction to take part in; use one"
             " that you commit, or leave session= out"
         )
-    _same_database(durable.engine.url, conn.engine.url)
-    return conn
-
-
-def _same_database(ours: URL, theirs: URL) -> None:
-    if _place(ours) != _place(theirs):
+    if place_of(durable.engine) != place_of(conn.engine):
         raise InvalidInput(
-            f"session= reaches {theirs.render_as_string()}, and this binding works in"
-            f" {ours.render_as_string()}: what is inserted there could not commit with it"
+            f"session= reaches {conn.engine.url.render_as_string()}, and this binding works in"
+            f" {durable.engine.url.render_as_string()}: what is inserted there could not commit"
+            " with it"
         )
-
-
-def _place(url: URL) -> tuple[Any, ...]:
-    host = url.host or url.query.get("host") or "localhost"
-    return ("127.0.0.1" if host == "localhost" else host, url.port or 5432, url.database)
+    return conn
 
 
 def _mark_changed(session: Session) -> None:

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from gendurable.errors import ConfigError
+
+#: Host, port and name of a database.
+Place = tuple[str, str, str | None]
+_PLACES: WeakKeyDictionary[Engine, Place] = WeakKeyDictionary()
+
+
+def place_of(engine: Engine) -> Place:
+    """Return which database *engine* reaches, as far as its URL tells."""
+    place = _PLACES.get(engine)
+    if place is None:
+        options: Any = engine.dialect.create_connect_args(engine.url)[1]
+        host = options.get("host") or "localhost"
+        host = "127.0.0.1" if host == "localhost" else host
+        place = host, str(options.get("port") or 5432), options.get("dbname")
+        _PLACES[engine] = place
+    return place
 
 
 def refuse_unfit(value: Any, what: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gendurable.engine import ending
 from gendurable.queries import deaths, history
 from gendurable.retry import jitter
+from gendurable.state import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ class Corpse:
             claim.crashes,
             claim.machine.max_crashes,
             claim.queue,
-            f"crashed: {type(error).__name__}: {error}" if error else "crashed",
+            describe(error) if error else "crashed",
             claim.parent_id,
             claim.step,
             claim.attempt,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gendurable.engine.nouns import Claim, Finished
 from gendurable.engine.probes import Probe, surrounded
 from gendurable.engine.scope import Scope
-from gendurable.engine.trip import Calls, Trip
+from gendurable.engine.trip import Calls, Trip, throwable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -101,7 +101,7 @@ def _drive(trip: Calls) -> Finished:
                 value = asyncio.run(_wait_for(value))
             send = trip.send
         except BaseException as error:
-            value, send = error, trip.throw
+            value, send = throwable(error), trip.throw
 
 
 async def _drive_async(trip: Calls) -> Finished:
@@ -120,7 +120,7 @@ async def _drive_async(trip: Calls) -> Finished:
                 value = await value
             send = trip.send
         except BaseException as error:
-            value, send = error, trip.throw
+            value, send = throwable(error), trip.throw
 
 
 async def _wait_for(value: Awaitable[Any]) -> Any:

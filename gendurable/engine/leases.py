@@ -154,7 +154,7 @@ def reap(conn: Connection, db: Database, catalogue: Catalogue, *, grace: float =
             row.crashes,
             BUDGET if machine is None else machine.max_crashes,
             row.queue,
-            f"worker {row.locked_by} died",
+            f"WorkerDied: worker {row.locked_by} died",
             row.parent_id,
             row.step,
             row.attempt,

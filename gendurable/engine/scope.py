@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from gendurable.context import Child, Children
 from gendurable.engine import leases
 from gendurable.engine.commit import commit
-from gendurable.engine.session import StepSession, commit_session
+from gendurable.engine.session import StepSession, commit_session, refuse_elsewhere
 from gendurable.lifecycle import Status
 from gendurable.queries import children as family
 
@@ -112,8 +112,11 @@ class Scope:
         return self._async
 
     def children(self) -> Children:
-        """Return the children; a sync step reads them through its session if that is open."""
-        return Children(self._page)
+        """Return the children; a sync step reads them through its session if that is open.
+
+        ``handle`` is told of none: what the step saw of them is not what it goes on from.
+        """
+        return Children((lambda after, limit: []) if self.claim.recovered else self._page)
 
     def commit(self, finished: Finished) -> Any:
         """Flush, guard, write the outcome and commit: one transaction with the step's rows."""
@@ -143,6 +146,7 @@ class Scope:
         session.flush()
         only = None if self._several or not session.in_transaction() else self._conn
         conn = session.connection() if only is None else only
+        refuse_elsewhere(conn, self.durable.engine)
         ttl = None if self.stopping else self._hooks.ttl
         committed = commit(conn, self.durable.db, self.worker, [finished], wait=True, ttl=ttl)
         if committed.done:
@@ -176,6 +180,8 @@ class Scope:
         """At every begin, since a rollback of the author's undoes what the first one set."""
         self._several |= self._conn is not None
         self._conn = conn
+        if isinstance(session, StepSession):  # whose connection nobody has had before, or gets
+            vars(conn)["commit"] = _refuse_commit
         driver: Any = conn.connection.driver_connection
         if driver.autocommit and not isinstance(session, StepSession):
             raise RuntimeError(
@@ -192,10 +198,7 @@ class Scope:
     def refuse(self, session: Session) -> None:
         """Refuse a commit that is not that of the outcome."""
         if not self._closing and not session.in_nested_transaction():
-            raise RuntimeError(
-                "the session of a step commits with its outcome: return one instead of calling"
-                " commit(); for a commit of your own open a session of your own"
-            )
+            _refuse_commit()
 
     def _page(self, after: int, limit: int) -> list[Child]:
         if self._session is not None and self._async is None:
@@ -209,6 +212,14 @@ class Scope:
             Child(id, fsm, step, Status(status), state, result, error, in_round)
             for id, fsm, step, status, state, result, error, in_round in rows
         ]
+
+
+def _refuse_commit() -> NoReturn:
+    """Stand in for the ``commit`` of the connection, too."""
+    raise RuntimeError(
+        "the session of a step commits with its outcome: return one instead of calling"
+        " commit(); for a commit of your own open a session of your own"
+    )
 
 
 def _kept_open() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
+
+from gendurable.errors import InvalidInput
+from gendurable.sessions import place_of
 
 if TYPE_CHECKING:
     from gendurable.engine.scope import Scope
@@ -27,6 +30,20 @@ def _begun(session: StepSession, transaction: SessionTransaction, conn: Connecti
 def _refuse(session: StepSession) -> None:
     if session.scope is not None:
         session.scope.refuse(session)
+
+
+def refuse_elsewhere(conn: Connection, ours: Engine) -> None:
+    """Refuse to write an outcome into another database than that of *ours*.
+
+    Raises:
+        InvalidInput: the session of a step has reached one.
+    """
+    if conn.engine is not ours and place_of(conn.engine) != place_of(ours):
+        raise InvalidInput(
+            f"the session of a step reaches {conn.engine.url.render_as_string()}, and this binding"
+            f" works in {ours.url.render_as_string()}: an outcome commits with its rows, so give"
+            " bind() a session_factory= and an async_engine= that reach the same database"
+        )
 
 
 def commit_session(session: Session, only: Connection | None) -> None:

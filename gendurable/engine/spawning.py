@@ -123,7 +123,7 @@ def _head(*kind: object) -> str:
 @lru_cache(maxsize=1_000)
 def _written(*kind: object) -> tuple[list[bytes], list[bytes]]:
     """Return what a row shares, as text: what comes before its state, and after it."""
-    texts = [str(it).encode() for it in kind]
+    texts = [it.encode() if isinstance(it, str) else str(it).encode() for it in kind]
     return texts[: (state := USUAL.index("state"))], texts[state:]
 
 

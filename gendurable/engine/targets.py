@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gendurable.engine import current
 from gendurable.errors import InvalidInput, NoTarget
 from gendurable.queries import lookup, outcomes
+from gendurable.sessions import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,8 +96,8 @@ def refuse_to_wait(conn: Connection, db: Database, parents: Iterable[int | None]
     scope = current.step()
     if scope is None or not scope.used or scope.works_on(conn) or scope.claim.id not in parents:
         return
-    here, there = scope.durable, conn.engine.url
-    if here.db.schema == db.schema and here.engine.url == there:
+    here, there = scope.durable, place_of(conn.engine)
+    if here.db.schema == db.schema and place_of(here.engine) == there:
         raise InvalidInput(
             f"this concerns children of instance {scope.claim.id}, whose step has worked in its"
             " session: give session=ctx.session, or this call would wait for that session for ever"

@@ -65,12 +65,13 @@ class Trip:
             except LeaseLost:
                 yield self._scope.rollback
                 return self._end("lost")
-            except Exception as error:
-                steps_own = not self._doubt.covers(error)
+            except Exception as thrown:
+                raised = _raised(thrown)
+                steps_own = not self._doubt.covers(raised)
                 yield self._scope.rollback
                 if steps_own:
-                    return (yield from self.recover(error))
-                if (yield from self._doubt.row_is_lost(error)):
+                    return (yield from self.recover(raised))
+                if (yield from self._doubt.row_is_lost(raised)):
                     return self._end("lost")
             except BaseException as death:
                 yield self._scope.rollback
@@ -94,7 +95,8 @@ class Trip:
         except LeaseLost:
             yield self._scope.rollback
             return self._end("lost")
-        except Exception as second:
+        except Exception as thrown:
+            second = _raised(thrown)
             steps_own = not self._doubt.covers(second)
             yield self._scope.rollback
             if steps_own:
@@ -195,6 +197,21 @@ class Trip:
         claim = self._claim
         fields |= {"id": claim.id, "fsm": claim.fsm, "step": claim.step, "attempt": claim.attempt}
         events.emit(event, self._binding.name, queue=claim.queue, **fields)
+
+
+class _Carrier(Exception):
+    """Takes a ``StopIteration`` through generators, which would make another error of it."""
+
+
+def throwable(error: BaseException) -> BaseException:
+    """Return what can be thrown into a trip for *error*, which a call of it has raised."""
+    return _Carrier(error) if isinstance(error, StopIteration) else error
+
+
+def _raised(thrown: Exception) -> Exception:
+    """Return the error that ``throwable`` has made *thrown* of."""
+    error: Exception = thrown.args[0] if isinstance(thrown, _Carrier) else thrown
+    return error
 
 
 def _load(claim: Claim) -> FSM:

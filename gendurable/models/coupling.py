@@ -40,7 +40,7 @@ RULES = {
     "blocked_while_runnable": "blocked IS NULL OR status = 'runnable'",
     "blocked_key": "blocked <> 'key' OR concurrency_key IS NOT NULL",
     "blocked_rate": "blocked <> 'rate' OR rate_limit IS NOT NULL",
-    "awaits_something": "status <> 'awaiting_signal' OR awaits <> '{}'",
+    "awaits_something": "status <> 'awaiting_signal' OR (awaits IS NOT NULL AND awaits <> '{}')",
     "awaits_children": "status <> 'awaiting_children' OR children_pending > 0",
     "deadline_while_parked": "deadline IS NULL OR"
     " status IN ('awaiting_signal', 'awaiting_children', 'cancelled')",
@@ -49,6 +49,9 @@ RULES = {
     "child_has_round": "(parent_id IS NULL) = (parent_round IS NULL)",
     "parent_is_older": "parent_id < id",
 }
+#: They go with the table; where somebody dropped that by himself, before it comes again.
+_DROP_DOMAIN = "DROP DOMAIN IF EXISTS %(schema)s.coherent"
+_DROP_TYPE = "DROP TYPE IF EXISTS %(schema)s.coupled"
 _COLUMN = re.compile(rf"\b(?:{'|'.join(COLUMNS)})\b(?!')")
 
 
@@ -59,6 +62,8 @@ def couple(table: Table) -> None:
         f"CONSTRAINT {name} CHECK ({_COLUMN.sub(_of_value, rule)})" for name, rule in RULES.items()
     )
     for moment, command in (
+        ("before_create", _DROP_DOMAIN),
+        ("before_create", _DROP_TYPE),
         ("before_create", f"CREATE TYPE %(schema)s.coupled AS ({columns})"),
         ("before_create", f"CREATE DOMAIN %(schema)s.coherent AS %(schema)s.coupled {rules}"),
         (
@@ -66,8 +71,8 @@ def couple(table: Table) -> None:
             "ALTER TABLE %(fullname)s ADD CONSTRAINT instances_coherent CHECK"
             f" (CAST(ROW({', '.join(COLUMNS)}) AS %(schema)s.coherent) IS DISTINCT FROM NULL)",
         ),
-        ("after_drop", "DROP DOMAIN %(schema)s.coherent"),
-        ("after_drop", "DROP TYPE %(schema)s.coupled"),
+        ("after_drop", _DROP_DOMAIN),
+        ("after_drop", _DROP_TYPE),
     ):
         event.listen(table, moment, DDL(command))  # type: ignore[no-untyped-call]
 

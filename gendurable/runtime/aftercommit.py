@@ -22,6 +22,16 @@ News = str | Aftercare
 Committing = Callable[[RootTransaction, set[News]], object]
 
 
+#: How many of ours listen to the commits of an engine: to one on which no news hangs, in vain.
+_LISTENING: WeakKeyDictionary[Engine, int] = WeakKeyDictionary()
+
+
+def others_hear_commits(engine: Engine) -> bool:
+    """Whether anybody else listens to the commits of *engine*."""
+    told: Any = engine.dispatch
+    return len(told.commit) > _LISTENING.get(engine, 0)
+
+
 #: The savepoint that news hangs on; None: the transaction itself.
 _Place = ref[NestedTransaction] | None
 
@@ -80,6 +90,7 @@ class AfterCommit:
 
     def _listen(self, engine: Engine) -> None:
         self._engines.add(engine)
+        _LISTENING[engine] = _LISTENING.get(engine, 0) + 1
         event.listen(engine, "commit", self._commit)
         event.listen(engine, "commit_twophase", self._commit)
         event.listen(engine, "rollback", self._rollback)

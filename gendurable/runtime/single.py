@@ -14,6 +14,7 @@ from gendurable.engine import faults
 from gendurable.queries.prepared import Prepared
 from gendurable.queries.statement import failed, is_watched, may_be_told
 from gendurable.runtime import libpq
+from gendurable.runtime.aftercommit import others_hear_commits
 
 if TYPE_CHECKING:
     from sqlalchemy.pool import _ConnectionFairy
@@ -89,7 +90,7 @@ def run_single(
 def _is_ordinary(engine: Engine) -> bool:
     """Whether nobody listens to *engine*, and its connections are kept."""
     told: Any = engine.dispatch
-    if may_be_told(engine) and (told.begin or told.commit or told.engine_connect):
+    if may_be_told(engine) and (told.begin or told.engine_connect or others_hear_commits(engine)):
         return False
     return not (is_watched(engine) or isinstance(engine.pool, NullPool))
 

@@ -271,6 +271,13 @@ class TestRefused:
         assert "secret" not in str(caught.value)
         elsewhere.dispose()
 
+    def test_another_database_by_a_parameter(self, durable, engine):
+        """What the URL's parameters say is what the driver connects to."""
+        elsewhere = create_engine(engine.url.update_query_dict({"dbname": "postgres"}))
+        with Session(elsewhere) as caller, pytest.raises(InvalidInput, match="reaches"):
+            durable.insert(Ticket(), session=caller)
+        elsewhere.dispose()
+
     @pytest.mark.parametrize("caller", ["session", 7, object()])
     def test_something_else(self, durable, caller):
         """What is no session at all is named."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 import gendurable as gd
 from gendurable.testing import drain
-from tests.engine.script import Note, Scripted
+from tests.engine.script import Note, Scripted, elsewhere
 
 
 class Trip(gd.FSM, name="engine.Trip", history="all"):
@@ -212,7 +212,7 @@ class TestRewind:
         def start(obj, ctx):
             ctx.session.add(Note(text="ghost"))
             ctx.session.flush()
-            gd.bind(durable.engine).rewind(ctx.id, to="then")
+            elsewhere(lambda: durable.rewind(ctx.id, to="then"))
             try:
                 ctx.session.execute(text("SELECT 1"))
             except DBAPIError:
@@ -329,7 +329,7 @@ class TestPatch:
         def start(obj, ctx):
             states.append((obj.count, ctx.idempotency_key))
             if obj.count == 0:
-                gd.bind(durable.engine).patch_state(ctx.id, {"count": 1})
+                elsewhere(lambda: durable.patch_state(ctx.id, {"count": 1}))
                 return gd.Next("then")
             return gd.Done()
 

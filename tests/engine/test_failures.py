@@ -12,6 +12,39 @@ from gendurable.testing import drain
 from tests.engine.script import Scripted
 
 
+class TestAnEndedIterator:
+    """A bare ``next()`` raises StopIteration, which generators take for their own."""
+
+    def test_is_what_handle_is_told(self, durable, script, row):
+        """It is an error of the step like any other."""
+        script["start"] = lambda obj, ctx: next(iter([]))
+        id = durable.insert(Scripted())
+        drain(durable)
+
+        assert isinstance(script["error"](None, None), StopIteration)
+        assert row(id).last_error == "StopIteration: "
+
+    def test_is_retried_by_its_policy(self, durable, row):
+        """A ``Backoff`` that lists it covers it."""
+
+        class Empty(gd.FSM, name="engine.Empty"):
+            @gd.step(retry=gd.Backoff(attempts=2, on=(StopIteration,)))
+            def start(self, ctx: gd.Context) -> gd.Outcome:
+                return next(iter([]))
+
+        id = durable.insert(Empty())
+        drain(durable)
+        assert (row(id).status, row(id).attempt) == ("failed", 1)
+
+    def test_may_come_from_handle(self, durable, script, row):
+        """Then both errors are told."""
+        script["start"] = lambda obj, ctx: next(iter([]))
+        script["handle"] = lambda obj, ctx: next(iter([]))
+        id = durable.insert(Scripted())
+        drain(durable)
+        assert row(id).last_error == "StopIteration: ; then handle raised StopIteration: "
+
+
 class TestPolicy:
     def test_attempts_and_delays(self, durable, row):
         """A ``Backoff`` retries until its attempts are spent, longer each time; then ``handle``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import create_engine
 
 import gendurable as gd
 from gendurable.errors import InvalidInput
@@ -49,6 +50,23 @@ class TestOnItself:
 
         assert in_time(drain, durable) == {"done": 1}
         assert row(id).result == "went on"
+
+    @pytest.mark.parametrize("call", CALLS)
+    def test_refused_by_another_binding(self, durable, script, row, call):
+        """Whatever a binding is called, it is the same instance in the same tables."""
+        other = gd.bind(create_engine(durable.engine.url), name="other")
+
+        def start(obj, ctx):
+            with pytest.raises(InvalidInput, match="own instance"):
+                CALLS[call](other, ctx.id)
+            return gd.Done("went on")
+
+        script["start"] = start
+        id = durable.insert(Scripted())
+
+        assert in_time(drain, durable) == {"done": 1}
+        assert row(id).result == "went on"
+        other.engine.dispose()
 
     @pytest.mark.parametrize("how", ["untouched", "in the session", "beside it"])
     def test_by_cascade(self, durable, script, row, how):

@@ -107,6 +107,21 @@ class TestTheAuthors:
         assert notes(engine) == []
         assert "commits with its outcome" in row(id).last_error
 
+    def test_commit_of_its_connection_raises(self, durable, engine, script, row):
+        """So does that of the connection, which would leave rows without an outcome."""
+
+        def start(obj, ctx):
+            ctx.session.add(Note(text="a"))
+            ctx.session.flush()
+            ctx.session.connection().commit()
+
+        script["start"] = start
+        id = durable.insert(Scripted())
+        drain(durable)
+
+        assert notes(engine) == []
+        assert "commits with its outcome" in row(id).last_error
+
     def test_commit_within_a_savepoint_raises(self, durable, engine, script, row):
         """``commit`` goes for the outermost transaction from a savepoint, too, and raises."""
 
@@ -506,6 +521,22 @@ def test_children_are_read_through_the_open_session(durable, script):
     drain(durable)
 
     assert durable.wait(id, 0).result == ["seen", "seen"]
+
+
+def test_handle_is_told_of_no_children(durable, script):
+    """It goes on from before the step, and what it does must not depend on what that has seen."""
+
+    def then(obj, ctx):
+        assert len(ctx.children) == 1
+        raise ValueError("no")
+
+    script["start"] = lambda obj, ctx: gd.ScheduleChildren([Leaf()], "then")
+    script["then"] = then
+    script["handle"] = lambda obj, ctx: gd.Done([len(ctx.children), ctx.children.count("done")])
+    id = durable.insert(Scripted())
+    drain(durable)
+
+    assert durable.wait(id, 0).result == [0, 0]
 
 
 class Leaf(gd.FSM, name="engine.Leaf"):

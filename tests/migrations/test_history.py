@@ -51,6 +51,21 @@ class TestCreateSchema:
 
         assert without_storage(conn, "migrated") == without_storage(conn, "gendurable")
 
+    def test_the_models_go_and_come_again(self, conn):
+        """Types go with their table, also where somebody has dropped that by himself."""
+        conn.execute(text("CREATE SCHEMA gendurable"))
+        Base.metadata.create_all(conn)
+        before = catalog(conn, "gendurable")
+
+        Base.metadata.drop_all(conn)
+        Base.metadata.create_all(conn)
+        conn.execute(text("DROP TABLE gendurable.instances CASCADE"))
+        Base.metadata.create_all(conn)
+        Base.metadata.drop_all(conn)
+        Base.metadata.create_all(conn)
+
+        assert catalog(conn, "gendurable") == before
+
     def test_makes_room_on_the_pages_of_the_instances(self, conn):
         """The table that each step updates has storage settings of its own."""
         migrations.create_schema(conn)

@@ -15,7 +15,10 @@ from sqlalchemy import Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import gendurable as gd
+from gendurable.queries import enqueue
 from gendurable.queries.prepared import Prepared
+from gendurable.queries.statement import Database
+from gendurable.runtime.aftercommit import AfterCommit
 from gendurable.runtime.libpq import MOST
 from gendurable.runtime.single import run_single
 
@@ -154,6 +157,13 @@ class TestRunSingle:
             assert run_single(engine, ONE, []) is None
         finally:
             event.remove(engine, name, heard)
+        assert run_single(engine, ONE, []) == ANSWER
+
+    def test_is_done_where_the_engine_itself_listens(self, engine):
+        """An insert in a transaction of the caller's makes no later one go the long way."""
+        with engine.connect() as conn, conn.begin():
+            AfterCommit(lambda transaction, news: None).arm(conn, ["q"])
+
         assert run_single(engine, ONE, []) == ANSWER
 
     def test_is_for_others_to_do_in_a_transaction_of_the_pools(self, engine):
@@ -297,6 +307,33 @@ class Queue(str, Enum):  # noqa: UP042
 
 class TestInserts:
     """What a lone insert makes of it."""
+
+    def test_is_one_statement_in_the_order_of_its_columns(self):
+        """The texts of an object without options are in the order of the parameters."""
+        keys = Database().prepared(enqueue.INSERT_USUAL).keys
+        assert keys == tuple(f"{enqueue.PREFIX}{name}" for name in enqueue.USUAL)
+
+    @pytest.mark.parametrize("options", [{}, {"priority": 3}, {"correlation_key": "k"}])
+    def test_is_enough_with_options_or_without(self, durable, monkeypatch, options):
+        """It does not go the usual way after all."""
+        monkeypatch.setattr("gendurable.inserting.working", None)
+        handle = durable.insert(Plain(), **options)
+        assert handle.instance().priority == options.get("priority", 0)
+
+    @pytest.mark.parametrize("options", [{"priority": False}, {"weight": True}, {"queue": ""}])
+    def test_looks_at_what_only_equals_no_option(self, durable, options):
+        """A truth value is no number, though it equals one."""
+        with pytest.raises(gd.InvalidInput, match=next(iter(options))):
+            durable.insert(Plain(), **options)
+
+    def test_a_class_may_name_its_queue_by_a_member_of_an_enumeration(self, durable):
+        """So it is what it holds there, too."""
+
+        class Sent(gd.Job, name="single.Sent", queue=Queue.MAIL):
+            def perform(self, ctx: gd.Context) -> None:
+                pass
+
+        assert durable.insert(Sent()).instance().queue == "mail"
 
     def test_a_name_may_be_a_member_of_an_enumeration(self, durable):
         """It is what it holds, in each way to insert; and no later name is taken for it."""

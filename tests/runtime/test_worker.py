@@ -289,6 +289,7 @@ class TestWork:
 
         assert settled.status == "failed"
         assert "crash budget exhausted" in settled.last_error
+        assert settled.last_error.endswith("; SystemExit: 3")
         assert durable.wait(durable.insert(Count()), 10, "terminal").result == 3
 
     def test_many(self, durable, engine, worker):

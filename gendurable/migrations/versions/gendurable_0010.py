@@ -1,8 +1,8 @@
 """What couples columns of an instance is a domain, too: of a row that one CHECK makes of them.
 
 PostgreSQL plans what a domain demands once a session, and a CHECK anew for every statement. The
-rules are the same. The table is read once, under an ACCESS EXCLUSIVE lock, and not written: a
-million instances took 0.4 s.
+rules are the same, but that NULL names no signals to be parked on. The table is read once, under an
+ACCESS EXCLUSIVE lock, and not written: a million instances took 0.4 s.
 """
 
 import re
@@ -46,7 +46,7 @@ _RULES = {
     "blocked_while_runnable": "blocked IS NULL OR status = 'runnable'",
     "blocked_key": "blocked <> 'key' OR concurrency_key IS NOT NULL",
     "blocked_rate": "blocked <> 'rate' OR rate_limit IS NOT NULL",
-    "awaits_something": "status <> 'awaiting_signal' OR awaits <> '{}'",
+    "awaits_something": "status <> 'awaiting_signal' OR (awaits IS NOT NULL AND awaits <> '{}')",
     "awaits_children": "status <> 'awaiting_children' OR children_pending > 0",
     "deadline_while_parked": "deadline IS NULL OR"
     " status IN ('awaiting_signal', 'awaiting_children', 'cancelled')",
@@ -55,8 +55,9 @@ _RULES = {
     "child_has_round": "(parent_id IS NULL) = (parent_round IS NULL)",
     "parent_is_older": "parent_id < id",
 }
-#: As a CHECK this one has had other words, of which there are fewer.
+#: As CHECKs these have had other words, of which there are fewer; one let NULL pass.
 _CHECKS = _RULES | {
+    "awaits_something": "status <> 'awaiting_signal' OR awaits <> '{}'",
     "deadline_while_parked": "deadline IS NULL OR"
     " status = ANY ('{awaiting_signal, awaiting_children, cancelled}')",
 }
