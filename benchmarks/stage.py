@@ -51,7 +51,7 @@ class Stage:
     def __init__(self, url: str) -> None:
         self.url = url
         self.plain = url.replace("postgresql+psycopg://", "postgresql://")
-        self.engine = create_engine(url, pool_size=SLOTS + 8)
+        self.engine = create_engine(url, pool_size=SLOTS + 8, pool_use_lifo=True)
         self.durable = gd.bind(self.engine, concurrency_limits=LIMITS)
 
     def prepare(self) -> None:

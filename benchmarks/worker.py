@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=SLOTS)
     parser.add_argument("--retention", type=float, help="seconds until what is done is deleted")
     options = parser.parse_args()
-    engine = create_engine(options.url, pool_size=options.slots + 8)
+    engine = create_engine(options.url, pool_size=options.slots + 8, pool_use_lifo=True)
     durable = gd.bind(engine, concurrency_limits=LIMITS)
     gc = True if options.retention is None else {"interval": 5, "retention": options.retention}
     worker = durable.worker(queues={"default": options.slots}, gc=gc)

@@ -62,7 +62,7 @@ def run(
     if statement.name not in known and len(known) >= MOST:
         return None
     result = _run(driver, known, statement, values)
-    if _sqlstate(result) == _FORGOTTEN:
+    if result.status not in _FINE and _sqlstate(result) == _FORGOTTEN:
         known.clear()
         result = _run(driver, known, statement, values)
     return result
