@@ -2,8 +2,9 @@
 
 from gendurable import events
 from gendurable.aio import AsyncDurable
+from gendurable.binding import bind
 from gendurable.context import Child, Children, Context
-from gendurable.durable import Durable, bind
+from gendurable.durable import Durable
 from gendurable.engine.explanation import Explanation, Reason
 from gendurable.errors import (
     ConfigError,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Never, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -20,12 +20,11 @@ from gendurable.callers import (
     refuse_outside,
     see_to,
 )
+from gendurable.duties import CronOptions, GcOptions, ReaperOptions
 from gendurable.editing import Editing
 from gendurable.engine import targets
 from gendurable.engine.probes import Probe, word_json
 from gendurable.engine.session import StepSession
-from gendurable.errors import ConfigError
-from gendurable.fsm import FSM
 from gendurable.inserting import Inserting
 from gendurable.maintenance import Maintenance
 from gendurable.models import SCHEMA
@@ -34,52 +33,15 @@ from gendurable.operations import Target, as_target
 from gendurable.queries import lookup, signals
 from gendurable.queries.statement import Database
 from gendurable.registry import Catalogue
-from gendurable.rules import build
+from gendurable.rules import Complaints, build
 from gendurable.runtime.buffer import Buffer
-from gendurable.runtime.connections import check_sharing
+from gendurable.runtime.connections import check_async_pool, check_pool
 from gendurable.runtime.notifier import Notifier
 from gendurable.runtime.worker import Worker
 from gendurable.scheduling import Scheduling
-from gendurable.settings import ConcurrencyLimit, RateLimit, Settings, WorkerSettings
+from gendurable.settings import Settings, WorkerSettings, slots_in
 from gendurable.signals import Signal, payload_json, signal_name
 from gendurable.spawn import check_name
-
-
-def bind(
-    engine: Engine,
-    *,
-    async_engine: AsyncEngine | None = None,
-    fsms: Iterable[type[FSM]] | None = None,
-    session_factory: Callable[..., Any] | None = None,
-    rate_limits: Mapping[str, RateLimit] | None = None,
-    concurrency_limits: Mapping[str, ConcurrencyLimit] | None = None,
-    **settings: Any,
-) -> Durable:
-    """Bind machines to the database of *engine*; opens no connection and starts no thread.
-
-    Args:
-        engine: the application's engine; its pool is the only one.
-        async_engine: the engine for ``ctx.async_session``, to the same database.
-        fsms: the classes that this binding runs; default: all that are defined.
-        session_factory: makes the sessions of steps; default: ``Session(engine)``.
-        rate_limits: the token buckets, by the name that keys begin with.
-        concurrency_limits: how many instances of a key execute at once, likewise.
-        settings: ``name``, ``schema``, ``lease_ttl``, ``heartbeat_interval``, ``poll_interval``,
-            ``poll_max``, ``drain_timeout``, ``max_size``, ``listen``, ``listen_url``; durations
-            are seconds or timedelta.
-
-    Raises:
-        ConfigError: the engine is not usable, or settings are not; the message names all of them.
-    """
-    _refuse_other("engine", engine)
-    check_sharing(engine)
-    if async_engine is not None:
-        _refuse_other("async_engine", async_engine)
-    settings["session_factory"] = session_factory
-    settings["rate_limits"] = rate_limits or {}
-    settings["concurrency_limits"] = concurrency_limits or {}
-    checked = build(Settings, "bind", settings, Settings.__dataclass_fields__)
-    return Durable(engine, async_engine, checked, Catalogue(fsms))
 
 
 class Durable(Inserting, Editing, Scheduling, Maintenance):
@@ -172,18 +134,53 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
 
         return carry_out(self, session, deliver, single=True)
 
-    def worker(self, **settings: Any) -> Worker:
+    def worker(
+        self,
+        *,
+        queues: Mapping[str, int] = {"default": 10},
+        reaper: bool | ReaperOptions = True,
+        gc: bool | GcOptions = True,
+        cron: bool | CronOptions = True,
+        health_port: int | None = None,
+        health_host: str = "127.0.0.1",
+        **unknown: Never,
+    ) -> Worker:
         """Return a worker for some queues: ``run()`` it, ``start()`` it, or use it in ``with``.
 
         Args:
-            settings: ``queues`` (a dict of names and slots), ``reaper``, ``gc``, ``cron`` (each
-                True, False or a dict of its settings), ``health_port``, ``health_host``.
+            queues: how many steps of each queue run at once.
+            reaper: whether it looks after lapsed leases and passed deadlines, or how often:
+                ``{"interval": 1}``.
+            gc: whether it deletes what ended long ago, or ``{"interval": 60, "retention": 86400,
+                "batch": 10_000}``; a retention may be a dict of "done", "failed", "cancelled".
+            cron: whether it inserts what is scheduled, or how often it looks: ``{"interval": 1}``.
+            health_port: where it answers ``/healthz``; None: nowhere.
+            health_host: the address for that.
+            unknown: there are no others.
 
         Raises:
-            ConfigError: settings are not usable, or the engine's pool is too small.
+            ConfigError: settings are not usable, or a pool is too small; the message names all.
         """
-        names = WorkerSettings.__dataclass_fields__
-        return Worker(self, build(WorkerSettings, "worker", settings, names))
+        complaints = Complaints("worker")
+        given = {
+            "queues": queues,
+            "reaper": reaper,
+            "gc": gc,
+            "cron": cron,
+            "health_port": health_port,
+            "health_host": health_host,
+            **unknown,
+        }
+        with complaints.noted():
+            settings = build(WorkerSettings, "worker", given, WorkerSettings.__dataclass_fields__)
+        if slots := slots_in(queues):
+            with complaints.noted():
+                check_pool(self.engine, slots)
+            if self.async_engine is not None:
+                with complaints.noted():
+                    check_async_pool(self.async_engine, slots)
+        complaints.end()
+        return Worker(self, settings)
 
     def create_schema(self) -> None:
         """Create the schema, or bring it up to this release; does nothing if it is."""
@@ -216,18 +213,6 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
 
     def __repr__(self) -> str:
         return f"<Durable {self.name!r} {self.engine.url!r} schema {self.settings.schema!r}>"
-
-
-def _refuse_other(what: str, engine: object) -> None:
-    """Refuse what is no engine of its kind, and one on another driver."""
-    dialect: Any = getattr(engine, "dialect", None)
-    is_async = what == "async_engine"
-    if (
-        getattr(dialect, "name", None) != "postgresql"
-        or dialect.driver != "psycopg"
-        or dialect.is_async is not is_async
-    ):
-        raise ConfigError(f"{what}={engine!r} must be of create_{what}('postgresql+psycopg://...')")
 
 
 def _channel(schema: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gendurable.errors import ConfigError
 from gendurable.machine import Machine, changes, defined
+from gendurable.rules import Complaints
 
 
 class Catalogue:
@@ -77,11 +78,15 @@ def _table(fsms: Iterable[type[Any]]) -> dict[tuple[str, int], Machine]:
     Raises:
         ConfigError: one is no machine, or two have one name and version.
     """
+    if isinstance(fsms, type | str) or not isinstance(fsms, Iterable):
+        raise ConfigError(f"fsms={fsms!r} must be a list of classes, such as fsms=[Order]")
+    complaints = Complaints("")
     table: dict[tuple[str, int], Machine] = {}
     for cls in fsms:
         machine = getattr(cls, "__machine__", None)
         if not isinstance(machine, Machine) or machine.cls is not cls:
-            raise ConfigError(f"fsms: {cls!r} is no FSM or Job class with steps")
-        if table.setdefault((machine.name, machine.version), machine) is not machine:
-            raise ConfigError(f"fsms: {machine.name!r} version {machine.version} is given twice")
+            complaints.add(f"fsms: {cls!r} is no FSM or Job class with steps")
+        elif table.setdefault((machine.name, machine.version), machine) is not machine:
+            complaints.add(f"fsms: {machine.name!r} version {machine.version} is given twice")
+    complaints.end()
     return table

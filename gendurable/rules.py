@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
 from gendurable.errors import ConfigError, GenDurableError
@@ -16,28 +18,62 @@ T = TypeVar("T")
 Rule: TypeAlias = Callable[[Any, str], Any]
 
 
+class Complaints:
+    """What is wrong with a group of settings, collected so that all of it is said at once."""
+
+    def __init__(self, where: str) -> None:
+        self._prefix = f"{where}: " if where else ""
+        self._lines: list[str] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Take down what is refused in this block, and go on behind it."""
+        try:
+            yield
+        except GenDurableError as error:
+            for line in str(error).splitlines():
+                self.add(line)
+
+    def add(self, line: str) -> None:
+        """Take down one thing; where it is said of the same place already, that stands once."""
+        self._lines.append(self._prefix + line.removeprefix(self._prefix))
+
+    def end(self) -> None:
+        """Complain, if there is anything to complain about.
+
+        Raises:
+            ConfigError: with everything that is wrong, a line each.
+        """
+        if self._lines:
+            raise ConfigError("\n".join(self._lines))
+
+
 def check_all(
     settings: Any,
     where: str,
     rules: Mapping[str, Rule],
-    together: Callable[[Any], Iterable[str]] | None = None,
+    together: Mapping[tuple[str, ...], Callable[[Any], None]] | None = None,
 ) -> None:
-    """Check and convert each setting by its rule; *together* looks at what must fit to each other.
+    """Check and convert each setting by its rule.
+
+    What of them must fit to each other is looked at by *together*, if each by itself is in order.
 
     Raises:
         ConfigError: with everything that is wrong, a line each.
     """
-    problems = []
+    complaints = Complaints(where)
+    sound = set()
     for item in fields(settings):
         rule = rules.get(item.name, anything)
-        try:
-            object.__setattr__(settings, item.name, rule(getattr(settings, item.name), item.name))
-        except GenDurableError as error:
-            problems.append(str(error))
-    if not problems and together is not None:
-        problems += together(settings)
-    if problems:
-        raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems))
+        with complaints.noted():
+            value = rule(getattr(settings, item.name), item.name)
+            object.__setattr__(settings, item.name, value)
+            sound.add(item.name)
+    for names, check in (together or {}).items():
+        if sound.issuperset(names):
+            with complaints.noted():
+                check(settings)
+    complaints.end()
 
 
 def build(kind: Callable[..., T], where: str, given: Mapping[str, Any], names: Iterable[str]) -> T:
@@ -46,15 +82,21 @@ def build(kind: Callable[..., T], where: str, given: Mapping[str, Any], names: I
     Raises:
         ConfigError: with everything that is wrong, unknown names too.
     """
-    known = {name: value for name, value in given.items() if name in names}
-    problems = [f"{where}: there is no setting {name}" for name in given if name not in known]
-    try:
-        settings = kind(**known)
-    except ConfigError as error:
-        raise ConfigError("\n".join([*problems, str(error)])) from None
-    if problems:
-        raise ConfigError("\n".join(problems))
+    names = list(names)
+    complaints = Complaints(where)
+    for name in given:
+        if name not in names:
+            complaints.add(_unknown(name, names))
+    with complaints.noted():
+        settings = kind(**{name: value for name, value in given.items() if name in names})
+    complaints.end()
     return settings
+
+
+def _unknown(name: object, names: list[str]) -> str:
+    near = get_close_matches(str(name), names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    return f"there is no setting {name}; {hint}"
 
 
 def anything(value: Any, what: str) -> Any:

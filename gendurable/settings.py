@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from gendurable.duties import CronSettings, GcSettings, ReaperSettings, part
 from gendurable.errors import ConfigError
 from gendurable.retry import Duration, seconds
 from gendurable.rules import (
+    Complaints,
     Rule,
     check_all,
     count,
@@ -23,8 +28,6 @@ from gendurable.rules import (
 from gendurable.sessions import refuse_unfit
 from gendurable.spawn import check_name
 from gendurable.state import MAX_SIZE
-
-DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -77,43 +80,7 @@ class Settings:
     session_factory: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        check_all(self, "bind", _BIND, _check_binding)
-
-
-@dataclass(frozen=True)
-class ReaperSettings:
-    """How often expired leases and passed deadlines are looked for."""
-
-    interval: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_all(self, "reaper", {"interval": positive_duration})
-
-
-@dataclass(frozen=True)
-class CronSettings:
-    """How often schedules are looked at."""
-
-    interval: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_all(self, "cron", {"interval": positive_duration})
-
-
-@dataclass(frozen=True)
-class GcSettings:
-    """How often, after how long and how many ended rows are deleted at a time.
-
-    ``retention`` is one duration, or one for each of "done", "failed" and "cancelled".
-    """
-
-    interval: float = 60.0
-    retention: Mapping[str, float] = field(default_factory=dict)
-    batch: int = 10_000
-
-    def __post_init__(self) -> None:
-        rules = {"interval": positive_duration, "retention": _retention, "batch": count}
-        check_all(self, "gc", rules)
+        check_all(self, "bind", _BIND, _BIND_TOGETHER)
 
 
 @dataclass(frozen=True)
@@ -140,9 +107,45 @@ class WorkerSettings:
         return sum(self.queues.values())
 
 
+def queues_of(value: Any, what: str) -> dict[str, int]:
+    """Take a dict of the names of queues and how many of their steps run at once."""
+    if not isinstance(value, Mapping) or not value:
+        raise ConfigError(f"{what}={value!r} must be a dict such as {{'default': 10}}")
+    complaints = Complaints("")
+    for name, slots in value.items():
+        with complaints.noted():
+            whole(slots, f"{what}[{name_of(name, what)!r}]", 1)
+    complaints.end()
+    return dict(value)
+
+
+def slots_in(queues: Any) -> int | None:
+    """Return how many steps run at once in *queues*, None if those are no queues."""
+    try:
+        return sum(queues_of(queues, "queues").values())
+    except ConfigError:
+        return None
+
+
 def _schema(value: Any, what: str) -> str:
     if len(name_of(value, what).encode()) > 63:
         raise ConfigError(f"{what}={value!r} must have at most 63 bytes, as PostgreSQL's names do")
+    if value.startswith("pg_"):
+        raise ConfigError(f"{what}={value!r} must not begin with pg_, which PostgreSQL reserves")
+    return str(value)
+
+
+def _listen_url(value: Any, what: str) -> str | None:
+    """Take the URL of a PostgreSQL or None; it is not shown, since it may hold a password."""
+    if text_or_none(value, what) is None:
+        return None
+    wanted = "must be a URL such as 'postgresql+psycopg://host/database'"
+    try:
+        backend = make_url(value).get_backend_name()
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"{what} {wanted}; what it is cannot be read as one") from None
+    if backend != "postgresql":
+        raise ConfigError(f"{what} {wanted}, and not of {backend}")
     return str(value)
 
 
@@ -150,61 +153,40 @@ def _limits(kind: type[Any]) -> Rule:
     def check(value: Any, what: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{what}={value!r} must be a dict of names and {kind.__name__}s")
+        complaints = Complaints("")
         for name, limit in value.items():
-            if ":" in check_name(name, what, ConfigError):
-                raise ConfigError(
-                    f"{what}: {name!r} must have no colon; it names what is before one"
-                )
+            with complaints.noted():
+                if ":" in check_name(name, what, ConfigError):
+                    raise ConfigError(
+                        f"{what}: {name!r} must have no colon; it names what is before one"
+                    )
             if not isinstance(limit, kind):
-                raise ConfigError(f"{what}[{name!r}]={limit!r} must be a {kind.__name__}")
+                complaints.add(f"{what}[{name!r}]={limit!r} must be a {kind.__name__}")
+        complaints.end()
         return dict(value)
 
     return check
 
 
-def _queues(value: Any, what: str) -> dict[str, int]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{what}={value!r} must be a dict such as {{'default': 10}}")
-    return {name_of(name, what): whole(n, f"{what}[{name!r}]", 1) for name, n in value.items()}
-
-
-def _retention(value: Any, what: str) -> dict[str, float]:
-    defaults = {"done": DAY, "failed": 30 * DAY, "cancelled": 30 * DAY}
-    if not isinstance(value, Mapping):
-        return dict.fromkeys(defaults, duration(value, what))
-    if not value.keys() <= defaults.keys():
-        raise ConfigError(f"{what}={value!r} may name {', '.join(defaults)} and nothing else")
-    return defaults | {name: duration(v, f"{what}[{name!r}]") for name, v in value.items()}
-
-
-def _part(kind: type[Any]) -> Rule:
-    def check(value: Any, what: str) -> Any:
-        if value is False or value is None:
-            return None
-        if isinstance(value, Mapping):
-            names = [item.name for item in fields(kind)]
-            if not value.keys() <= set(names):
-                raise ConfigError(f"{what}={value!r} may set {', '.join(names)} and nothing else")
-            return kind(**value)
-        if value is True or isinstance(value, kind):
-            return kind() if value is True else value
-        raise ConfigError(f"{what}={value!r} must be True, False or a dict of its settings")
-
-    return check
-
-
-def _check_binding(settings: Settings) -> Iterable[str]:
+def _check_heartbeat(settings: Settings) -> None:
     if settings.heartbeat_interval > settings.lease_ttl / 2:
-        yield (
+        raise ConfigError(
             f"heartbeat_interval={settings.heartbeat_interval} must be at most half of"
             f" lease_ttl={settings.lease_ttl}, or leases lapse while steps run"
         )
+
+
+def _check_polling(settings: Settings) -> None:
     if settings.poll_max < settings.poll_interval:
-        yield (
+        raise ConfigError(
             f"poll_max={settings.poll_max} must not be below poll_interval={settings.poll_interval}"
         )
 
 
+_BIND_TOGETHER: Final[Mapping[tuple[str, ...], Callable[[Any], None]]] = {
+    ("heartbeat_interval", "lease_ttl"): _check_heartbeat,
+    ("poll_max", "poll_interval"): _check_polling,
+}
 _BIND: Final[Mapping[str, Rule]] = {
     "name": name_of,
     "schema": _schema,
@@ -215,17 +197,17 @@ _BIND: Final[Mapping[str, Rule]] = {
     "drain_timeout": duration,
     "max_size": count,
     "listen": flag,
-    "listen_url": text_or_none,
+    "listen_url": _listen_url,
     "rate_limits": _limits(RateLimit),
     "concurrency_limits": _limits(ConcurrencyLimit),
     "session_factory": refuse_unfit,
 }
 
 _WORKER: Final[Mapping[str, Rule]] = {
-    "queues": _queues,
-    "reaper": _part(ReaperSettings),
-    "gc": _part(GcSettings),
-    "cron": _part(CronSettings),
+    "queues": queues_of,
+    "reaper": part(ReaperSettings),
+    "gc": part(GcSettings),
+    "cron": part(CronSettings),
     "health_port": port,
     "health_host": name_of,
 }

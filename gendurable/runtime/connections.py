@@ -1,8 +1,9 @@
-"""How many connections a worker needs, and whether the engine's pool has them."""
+"""How many connections a worker needs, whether the pools have them, and where those lead."""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AssertionPool, QueuePool, SingletonThreadPool, StaticPool
 
 from gendurable.errors import ConfigError
@@ -43,6 +44,49 @@ def check_pool(engine: Engine, slots: int) -> None:
         )
 
 
+def check_async_pool(engine: AsyncEngine, slots: int) -> None:
+    """Refuse an asynchronous engine whose pool would let the async steps of a worker wait in vain.
+
+    Raises:
+        ConfigError: the pool has fewer connections than slots.
+    """
+    room, how = _room(engine)
+    if room is not None and room < slots:
+        raise ConfigError(
+            f"the pool of async_engine has room for {room} connections ({how}), and this worker"
+            f" needs {slots}: one for each of its slots, as an async step may use its session; use"
+            f" create_async_engine(..., pool_size={slots}) or fewer slots"
+        )
+
+
+def check_place(engine: Engine, async_engine: AsyncEngine) -> None:
+    """Refuse an asynchronous engine to another database: no claim would be found there.
+
+    A URL that says nothing, as where a ``creator`` connects, may lead anywhere.
+
+    Raises:
+        ConfigError: host, port or database differ.
+    """
+    urls = engine.url, async_engine.url
+    if all(map(_says_where, urls)) and _place(urls[0]) != _place(urls[1]):
+        raise ConfigError(
+            f"async_engine reaches {async_engine.url.render_as_string()}, and engine"
+            f" {engine.url.render_as_string()}: an async step commits its outcome in its session,"
+            " so both must be of the same host, port and database"
+        )
+
+
+def _says_where(url: URL) -> bool:
+    return bool(url.host or url.database or url.query)
+
+
+def _place(url: URL) -> tuple[object, ...]:
+    """Return host, port and database; a local address is the same by either name."""
+    host = url.host or url.query.get("host") or "localhost"
+    name = url.database or url.query.get("dbname") or url.username
+    return "127.0.0.1" if host == "localhost" else host, int(url.port or 5432), name
+
+
 def enough_threads(engine: Engine) -> int:
     """Return how many threads, at most, are to ask for connections of *engine* at once.
 
@@ -51,7 +95,7 @@ def enough_threads(engine: Engine) -> int:
     return 2 * (_room(engine)[0] or UNBOUNDED)
 
 
-def _room(engine: Engine) -> tuple[int | None, str]:
+def _room(engine: Engine | AsyncEngine) -> tuple[int | None, str]:
     """How many connections the pool hands out at once (None: any number), and why."""
     pool = engine.pool
     if not isinstance(pool, QueuePool):

@@ -11,9 +11,9 @@ from gendurable.queries.due import next_due
 from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
+    from gendurable.duties import CronSettings
     from gendurable.engine.schedules import Declaration
     from gendurable.runtime.binding import Binding
-    from gendurable.settings import CronSettings
 
 #: The shortest sleep, in seconds, before an occurrence: those of one instant go together.
 SHORTEST = 0.005

@@ -9,8 +9,8 @@ from gendurable.engine import leases, limits, retention
 from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
+    from gendurable.duties import GcSettings
     from gendurable.runtime.binding import Binding
-    from gendurable.settings import GcSettings
 
 
 class Pruner:

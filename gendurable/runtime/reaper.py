@@ -9,9 +9,9 @@ from gendurable.engine import leases, upkeep
 from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
+    from gendurable.duties import ReaperSettings
     from gendurable.runtime.binding import Binding
     from gendurable.runtime.gates import Gates
-    from gendurable.settings import ReaperSettings
 
 #: The shortest sleep, in seconds, before a timer: what is due at the same instant goes together.
 SHORTEST = 0.005

@@ -20,7 +20,6 @@ from gendurable import events, migrations
 from gendurable.engine import limits
 from gendurable.engine.faults import is_lost
 from gendurable.runtime.binding import queues_used
-from gendurable.runtime.connections import check_pool
 from gendurable.runtime.crew import Crew
 from gendurable.runtime.garbage import seldom_collected
 from gendurable.runtime.health import Health, HealthServer
@@ -41,16 +40,12 @@ class Worker:
 
     ``run`` blocks and obeys SIGTERM and SIGINT; ``start`` and ``stop``, or a ``with`` block, leave
     the thread to the caller.
-
-    Raises:
-        ConfigError: the engine's pool has too few connections for so many slots.
     """
 
     _crew: Crew | None
     _server: HealthServer | None
 
     def __init__(self, binding: Binding, settings: WorkerSettings) -> None:
-        check_pool(binding.engine, settings.slots)
         self._binding = binding
         self._settings = settings
         self._exhausted = False

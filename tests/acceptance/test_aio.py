@@ -808,9 +808,9 @@ class TestRefused:
 
     def test_engines_in_each_others_place(self, engine, async_engine):
         """``bind`` says which engine is to be of which kind."""
-        with pytest.raises(ConfigError, match="^engine=.*create_engine"):
+        with pytest.raises(ConfigError, match="^bind: engine=.*create_engine"):
             gd.bind(async_engine)
-        with pytest.raises(ConfigError, match="^async_engine=.*create_async_engine"):
+        with pytest.raises(ConfigError, match="^bind: async_engine=.*create_async_engine"):
             gd.bind(engine, async_engine=engine)
 
     def test_what_the_database_says_is_the_callers(self, durable, async_engine):

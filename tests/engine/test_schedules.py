@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select, text
 
 import gendurable as gd
+from gendurable.duties import CronSettings
 from gendurable.engine import schedules
 from gendurable.engine.occurrences import first_after
 from gendurable.models import StoredSchedule
 from gendurable.runtime.cron import Cron
 from gendurable.runtime.loop import Outage
-from gendurable.settings import CronSettings
 from gendurable.testing import drain, elapse, fire_schedules
 
 HOUR, DAY = 3600, 86_400

@@ -12,10 +12,10 @@ from sqlalchemy.pool import NullPool
 
 import gendurable as gd
 from gendurable import testing
+from gendurable.duties import CronSettings
 from gendurable.ext.opentelemetry import instrument, uninstrument
 from gendurable.runtime.cron import Cron
 from gendurable.runtime.loop import Outage
-from gendurable.settings import CronSettings
 from tests.ext.machines import Leaf, Lost, Parent, Shaky, Slow, SlowAsync
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import gendurable as gd
+from gendurable.duties import CronSettings
 from gendurable.engine import leases
 from gendurable.runtime.cron import Cron
 from gendurable.runtime.loop import Outage
-from gendurable.settings import CronSettings
 from tests.races.play import SCRIPT, Actor
 
 sizes = pytest.mark.parametrize("n", [1, 10, 300])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -65,6 +66,17 @@ Paid(amuont=3)  # wrong: likewise
 Order(nubmer=3)  # wrong: a misspelt field
 send_mail(3)  # wrong: an argument's type
 send_mail("x", body="y")  # wrong: no such parameter
+
+
+def bound(engine: Engine) -> None:
+    gd.bind(engine, lease_tll=3)  # wrong: a misspelt setting
+    gd.bind(engine, lease_ttl="3")  # wrong: a setting's type
+    gd.bind(engine, rate_limits={"bank": gd.ConcurrencyLimit(1)})  # wrong: the other kind
+    durable = gd.bind(engine)
+    durable.worker(queus={"mail": 3})  # wrong: a misspelt setting
+    durable.worker(queues=["mail"])  # wrong: a setting's type
+    durable.worker(reaper={"intervall": 1})  # wrong: a misspelt part of one
+    durable.worker(gc={"retention": {"gone": 1}})  # wrong: likewise
 
 
 async def mix(durable: gd.Durable, session: Session, other: AsyncSession) -> None:

@@ -6,7 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+from sqlalchemy import Engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_scoped_session,
+)
+from sqlalchemy.orm import Session, sessionmaker
 
 import gendurable as gd
 
@@ -131,6 +138,26 @@ jobs: list[gd.Job] = [
 limits = {"stripe": gd.RateLimit(100, per=60), "bank": gd.RateLimit(0, per=1, burst=5)}
 slots = {"stripe": gd.ConcurrencyLimit(100)}
 signals: list[gd.Signal] = [PaymentConfirmed(amount=3), Refund(amount=Decimal(1))]
+
+
+def work(engine: Engine, other: AsyncEngine, factory: sessionmaker[Session]) -> gd.Worker:
+    durable = gd.bind(
+        engine,
+        async_engine=other,
+        session_factory=factory,
+        rate_limits=limits,
+        concurrency_limits=slots,
+        fsms=[Checkout, Mail],
+        lease_ttl=timedelta(minutes=1),
+        heartbeat_interval=2.5,
+        listen_url="postgresql+psycopg://direct/shop",
+    )
+    durable.worker(reaper=False, gc=True, cron={"interval": timedelta(seconds=1)})
+    return durable.worker(
+        queues={"mail": 3},
+        gc={"retention": {"done": timedelta(days=1), "failed": 60}, "batch": 10},
+        health_port=8080,
+    )
 
 
 def operate(durable: gd.Durable, order: gd.Handle) -> None:

@@ -218,6 +218,20 @@ class TestCatalogue:
         with pytest.raises(gd.ConfigError, match="fsms"):
             Catalogue([wrong])
 
+    @pytest.mark.parametrize("wrong", ["Order", 7])
+    def test_refuses_what_is_no_list(self, wrong):
+        """Nor is a class one: the complaint shows how to write it."""
+        for given in (wrong, order(1).cls):
+            with pytest.raises(gd.ConfigError, match=r"must be a list of classes.*fsms=\[Order\]"):
+                Catalogue(given)
+
+    def test_says_all_that_is_wrong(self):
+        """Each class that will not do is a line of its own."""
+        with pytest.raises(gd.ConfigError) as raised:
+            Catalogue([int, order(1).cls, str])
+
+        assert [line.split()[2] for line in str(raised.value).splitlines()] == ["'int'>", "'str'>"]
+
     def test_refuses_two_classes_in_one_place(self):
         """One class may be given only once; so may a name and version."""
         first = order(1).cls

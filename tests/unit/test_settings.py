@@ -11,7 +11,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import gendurable as gd
-from gendurable.settings import DAY, Settings, WorkerSettings
+from gendurable.duties import DAY
+from gendurable.settings import Settings, WorkerSettings
 
 
 class TestSettings:
@@ -43,6 +44,9 @@ class TestSettings:
             {"lease_ttl": math.nan},
             {"max_size": 1.5},
             {"listen_url": 7},
+            {"listen_url": "x"},
+            {"listen_url": "mysql://nowhere/at_all"},
+            {"schema": "pg_mine"},
             {"rate_limits": ["stripe"]},
             {"rate_limits": {"stripe": gd.ConcurrencyLimit(1)}},
             {"rate_limits": {"stripe:7": gd.RateLimit(1)}},
@@ -54,6 +58,28 @@ class TestSettings:
         """Also what only does not fit together."""
         with pytest.raises(gd.ConfigError, match=next(iter(wrong))):
             Settings(**wrong)
+
+    def test_says_all_that_is_wrong_in_a_dict(self):
+        """Each limit is a line of its own, and what must fit together is looked at all the same."""
+        with pytest.raises(gd.ConfigError) as raised:
+            Settings(
+                name="",
+                heartbeat_interval=20,
+                rate_limits={"a:b": gd.RateLimit(1), "c": 1, "": 2},
+                concurrency_limits={"d": 3, "e": 4},
+            )
+
+        text = str(raised.value)
+        assert [line.partition("bind: ")[0] for line in text.splitlines()] == [""] * 8
+        for part in ("name=", "'a:b'", "['c']=1", "['']=2", "['d']=3", "['e']=4", "lease_ttl=30"):
+            assert part in text
+
+    def test_hides_what_a_url_holds(self):
+        """It may have a password in it."""
+        for url in ("mysql://me:secret@host/db", "secret", 7):
+            with pytest.raises(gd.ConfigError, match="listen_url must be") as raised:
+                Settings(listen_url=url)
+            assert "secret" not in str(raised.value)
 
     def test_refuses_a_factory_that_zope_commits(self):
         """A step commits its own session, so no transaction manager may do it."""
@@ -117,6 +143,7 @@ class TestWorkerSettings:
         "wrong",
         [
             {"queues": ["default"]},
+            {"queues": {}},
             {"queues": {"default": 0}},
             {"queues": {"": 1}},
             {"reaper": 1},
@@ -132,6 +159,28 @@ class TestWorkerSettings:
         """The complaint names the setting or the part of it."""
         with pytest.raises(gd.ConfigError, match="|".join([*wrong, "gc", "cron"])):
             WorkerSettings(**wrong)
+
+    def test_all_problems_are_in_one_message(self):
+        """Those within the dicts of the duties, too."""
+        with pytest.raises(gd.ConfigError) as raised:
+            WorkerSettings(
+                queues={"a": 0, "b": 1.5, "c": 1},
+                reaper={"intervall": 1, "interval": 0},
+                gc={"retention": {"gone": 1, "done": -1}, "batch": 0},
+                health_port=70_000,
+            )
+
+        lines = str(raised.value).splitlines()
+        assert [line.split("=")[0] for line in lines] == [
+            "worker: queues['a']",
+            "worker: queues['b']",
+            "worker: reaper: there is no setting intervall; did you mean interval?",
+            "worker: reaper: interval",
+            "worker: gc: retention['gone']",
+            "worker: gc: retention['done']",
+            "worker: gc: batch",
+            "worker: health_port",
+        ]
 
 
 class TestLimits:
