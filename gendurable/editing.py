@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
+from sqlalchemy import inspect
+
 from gendurable.callers import Caller, Work, carry_out, me, refuse_own, working
 from gendurable.engine import edits, explain
 from gendurable.engine.explanation import Explanation
 from gendurable.errors import InvalidInput
+from gendurable.models import Transition
 from gendurable.operating import Operating
 from gendurable.operations import Target, as_target
 from gendurable.selection import Where, one_by_one, refuse_both
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
     from gendurable.registry import Catalogue
     from gendurable.settings import Settings
 
-#: Where to rewind to: a step, bound or not, its name, or the id of an entry of the history.
-To = str | int | Callable[..., Any]
+#: Where to rewind to: a step, bound or not, its name, or an entry of the history or its id.
+To = str | int | Transition | Callable[..., Any]
 
 
 class Editing(Operating):
@@ -27,6 +30,7 @@ class Editing(Operating):
 
     catalogue: Catalogue
     settings: Settings
+    Transition: Any
 
     @overload
     def rewind(
@@ -69,8 +73,9 @@ class Editing(Operating):
 
         Args:
             target: which instance.
-            to: a step (``Order.ship``), its name, or the id of an entry of the history that holds
-                a state: then it gets that state too, and stands where it stood before that entry.
+            to: a step (``Order.ship``), its name, or an entry of the history that holds a state
+                (a ``Transition``, or its id): then it gets that state too, and stands where it
+                stood before that entry.
             where: a condition on ``gd.Instance``, instead of a target.
             session: the caller's transaction. After its commit the database session of a step
                 that has lost its row is ended, so that nobody waits for its locks.
@@ -83,10 +88,7 @@ class Editing(Operating):
                 or it is the instance whose step is running here.
             DuplicateInstance: its correlation key has been taken since it ended.
         """
-        if isinstance(to, bool) or not (isinstance(to, (str, int)) or callable(to)):
-            raise InvalidInput(f"to={to!r} must be a step, its name or the id of an entry")
-        if isinstance(to, int) and not 0 < to < 2**63:
-            raise InvalidInput(f"to={to!r} is no id of an entry; ids are positive")
+        to = _checked(to, self.Transition)
         by, reason = check_note(by, "by"), check_note(reason, "reason")
 
         def set_to(work: Work, goal: int | str) -> None:
@@ -172,6 +174,23 @@ class Editing(Operating):
         goal = as_target(target)
         with working(self, session) as work:
             return explain.explain(work.conn, self.db, goal, self.settings, self.catalogue)
+
+
+def _checked(to: Any, kind: type[Any]) -> str | int | Callable[..., Any]:
+    """Return where to rewind to; an entry of the history, which is of *kind*, as its id."""
+    if isinstance(to, kind):
+        identity = inspect(to).identity
+        if identity is None:
+            raise InvalidInput(f"to={to!r} is not stored; pass an entry that you have read")
+        return int(identity[0])
+    if isinstance(to, bool) or not (isinstance(to, (str, int)) or callable(to)):
+        raise InvalidInput(
+            f"to={to!r} must be a step, its name, or an entry of the history or its id"
+        )
+    if isinstance(to, int) and not 0 < to < 2**63:
+        raise InvalidInput(f"to={to!r} is no id of an entry; ids are positive")
+    step: str | int | Callable[..., Any] = to
+    return step
 
 
 def _check_patch(values: object, expect: object) -> None:

@@ -75,6 +75,22 @@ class TestRewind:
             "again",
         )
 
+    def test_to_the_entry_itself(self, durable, row, history):
+        """A mapped entry stands for its id, also when its session has let it go."""
+        id = durable.insert(Trip())
+        drain(durable)
+        with Session(durable.engine) as session:
+            entry = session.get_one(gd.Transition, history(id)[1].id)
+            durable.rewind(id, to=entry)
+            session.expire(entry)
+
+        assert (row(id).step, row(id).state["seen"]) == ("walk", ["start"])
+        durable.rewind(id, to=entry)
+        with pytest.raises(gd.InvalidInput, match="not stored"):
+            durable.rewind(id, to=gd.Transition(kind="next", step="walk"))
+        with pytest.raises(gd.InvalidInput, match="belongs to one instance"):
+            durable.rewind(where=gd.Instance.id == int(id), to=entry)
+
     def test_an_edit_can_be_taken_back(self, durable, row, history):
         """The entry of an edit holds what was before it, whatever the class keeps."""
         id = durable.insert(Scripted(count=1))

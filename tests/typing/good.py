@@ -169,6 +169,7 @@ def operate(durable: gd.Durable, order: gd.Handle) -> None:
     held += durable.resume(where=gd.Instance.paused_at.isnot(None))
     durable.rewind(order, to=Mail.perform, reason="again")
     durable.rewind("order:42", to=4711)
+    durable.rewind("order:42", to=gd.Transition(id=4711))
     durable.rewind(("order", 42), to=4711)
     back: int = durable.rewind(where=gd.Instance.fsm == "Mail", to="perform")
     durable.patch_state(order, {"to": "ada"}, expect=3)
