@@ -7,7 +7,8 @@ from gendurable.testing.assertions import (
     assert_status,
 )
 from gendurable.testing.clock import elapse
-from gendurable.testing.drain import drain, fire_schedules, fire_timeouts
+from gendurable.testing.drain import drain
+from gendurable.testing.firing import fire_schedules, fire_timeouts
 from gendurable.testing.steps import run_step
 from gendurable.testing.tally import Tally
 

@@ -7,18 +7,19 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from gendurable.durable import Durable
 from gendurable.lifecycle import Status
-from gendurable.models import Instance
+from gendurable.models import NOW, Instance
 from gendurable.models.schemas import tables_for
 from gendurable.signals import Signal, signal_name
 from gendurable.spawn import key_text
-from gendurable.testing.reach import Place, connected
+from gendurable.testing.reach import Place, check_binding, connected
 
 _ANY: Final = object()
 
 
 def assert_status(
-    durable: Any, target: Any, status: str, *, step: str | None = None, session: Place = None
+    durable: Durable, target: Any, status: str, *, step: str | None = None, session: Place = None
 ) -> None:
     """Assert that *target* has *status*, and is at *step* if that is given.
 
@@ -37,7 +38,7 @@ def assert_status(
 
 
 def assert_awaiting(
-    durable: Any,
+    durable: Durable,
     target: Any,
     *signals: str | type[Signal],
     step: str | None = None,
@@ -57,7 +58,9 @@ def assert_awaiting(
         _fail(target, row, f"to go on at step {step!r}")
 
 
-def assert_done(durable: Any, target: Any, result: Any = _ANY, *, session: Place = None) -> None:
+def assert_done(
+    durable: Durable, target: Any, result: Any = _ANY, *, session: Place = None
+) -> None:
     """Assert that *target* is done, with this *result* if one is given."""
     row = _find(durable, target, session)
     if row.status != Status.DONE:
@@ -67,7 +70,7 @@ def assert_done(durable: Any, target: Any, result: Any = _ANY, *, session: Place
 
 
 def assert_failed(
-    durable: Any, target: Any, match: str | None = None, *, session: Place = None
+    durable: Durable, target: Any, match: str | None = None, *, session: Place = None
 ) -> None:
     """Assert that *target* has failed, with an error in which the pattern *match* is found."""
     row = _find(durable, target, session)
@@ -77,11 +80,15 @@ def assert_failed(
         _fail(target, row, f"to have failed with {match!r}")
 
 
-def _find(durable: Any, target: Any, session: Place) -> Any:
-    """Return the row of *target*, or fail."""
+def _find(durable: Durable, target: Any, session: Place) -> Any:
+    """Return the row of *target*, and whether it is overdue, or fail."""
+    check_binding(durable)
     instance: type[Instance] = tables_for(durable.settings.schema).Instance
     columns = instance.__table__.c
-    query = select(*columns).order_by(columns.correlation_guard.is_(None), columns.id.desc())
+    overdue = (columns.deadline <= NOW).label("overdue")
+    query = select(*columns, overdue).order_by(
+        columns.correlation_guard.is_(None), columns.id.desc()
+    )
     if isinstance(target, str | tuple):
         where = columns.correlation_key == key_text(target, "target")
     else:
@@ -113,7 +120,8 @@ def _description(row: Any) -> str:
         "state": row.state,
     }
     listed = ", ".join(f"{name}={value!s}" for name, value in facts.items() if value is not None)
-    return f"it is {row.status} at step {row.step!r} of {row.fsm}: {listed}"
+    hint = "; its deadline has passed: drain() or fire_timeouts() fires it" if row.overdue else ""
+    return f"it is {row.status} at step {row.step!r} of {row.fsm}: {listed}{hint}"
 
 
 def _shown(target: Any) -> str:

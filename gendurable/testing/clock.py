@@ -8,16 +8,18 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, DateTime, Table, literal, select, update
 
+from gendurable.durable import Durable
 from gendurable.engine import schedules
 from gendurable.errors import InvalidInput
 from gendurable.models import NOW
 from gendurable.models.schemas import tables_for
-from gendurable.retry import Duration, seconds
+from gendurable.retry import Duration
+from gendurable.retry import seconds as in_seconds
 from gendurable.testing.reach import Place, connected
 
 
-def elapse(durable: Any, duration: Duration = 0.0, *, session: Place = None) -> None:
-    """Let time pass by making every row older by *duration*.
+def elapse(durable: Durable, seconds: Duration, *, session: Place = None) -> None:
+    """Let time pass by making every row older by *seconds*.
 
     The database is the only clock, and nobody can turn it; but a row whose instants all lie an
     hour earlier looks just as if an hour had passed: delays are over, deadlines have come, leases
@@ -25,10 +27,10 @@ def elapse(durable: Any, duration: Duration = 0.0, *, session: Place = None) -> 
 
     Args:
         durable: the binding whose rows grow older.
-        duration: a timedelta or seconds.
+        seconds: how many, or a timedelta.
         session: a session or connection of the test; default: a transaction of its own.
     """
-    passed = timedelta(seconds=seconds(duration, "duration", InvalidInput))
+    passed = timedelta(seconds=in_seconds(seconds, "seconds", InvalidInput))
     with connected(durable, session) as conn:
         schedules.store(conn, durable.db, durable.declarations.values())
         for table in tables_for(durable.settings.schema).metadata.sorted_tables:

@@ -8,19 +8,20 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from gendurable.engine import faults, gates, leases, limits, schedules
+from gendurable import migrations
+from gendurable.durable import Durable
+from gendurable.engine import faults, gates, leases, limits
 from gendurable.engine.claim import claim
 from gendurable.engine.commit import commit
 from gendurable.engine.executor import Executor, Hooks
 from gendurable.engine.nouns import Claim, Finished
-from gendurable.lifecycle import PARKED, Status
+from gendurable.lifecycle import Status
 from gendurable.models import NOW
-from gendurable.queries import timers
 from gendurable.testing.clock import bring_forward
 from gendurable.testing.loops import finish
 from gendurable.testing.reach import Place
 from gendurable.testing.stage import staged
-from gendurable.testing.tally import Tally
+from gendurable.testing.tally import Tally, why_lost
 
 #: How often tokens flow in without a step that could run: for other queues, or rows that are held.
 VAIN = 100
@@ -29,7 +30,7 @@ IDLE = "nothing is due; what a test has not committed takes drain(..., session=i
 
 
 def drain(
-    durable: Any,
+    durable: Durable,
     *,
     queue: str | None = None,
     with_scheduled: bool = True,
@@ -39,8 +40,9 @@ def drain(
     """Run whatever can run, one step after the other, until nothing is left.
 
     Claims, steps and commits are those of a worker, without its threads: most urgent first within
-    a queue, children and what a step inserts included. A ``BaseException`` that is no
-    ``Exception`` leaves the drain once its row was given back.
+    a queue, children and what a step inserts included. Deadlines that have passed are fired, and
+    lapsed leases taken back, as the reaper of a worker does; ``fire_timeouts`` fires early ones. A
+    ``BaseException`` that is no ``Exception`` leaves the drain once its row was given back.
 
     Args:
         durable: the binding.
@@ -53,56 +55,23 @@ def drain(
 
     Raises:
         AssertionError: there is still work after *max_steps*.
+        SchemaError: the schema is missing or too old.
     """
     with staged(durable, session) as binding:
-        tally = _Drain(binding, queue, with_scheduled, max_steps).run()
+        tally = _Drain(binding, queue, with_scheduled, max_steps, session is None).run()
     if session is None and not tally:
         tally.notes.append(IDLE)
     return tally
 
 
-def fire_timeouts(durable: Any, *, early: bool = True, session: Place = None) -> int:
-    """Wake what is parked with a timeout; return how many instances that were.
-
-    Args:
-        durable: the binding.
-        early: whether to fire deadlines that have not passed yet, as if the time had come;
-            False leaves those alone, as a worker does (see ``elapse``).
-        session: a session or connection of the test.
-    """
-    with staged(durable, session) as binding, binding.engine.begin() as conn:
-        if early:
-            rows = binding.Instance.__table__.c
-            bring_forward(conn, rows.deadline, func.max, rows.status.in_(PARKED))
-        count = 0
-        while woken := timers.fire(conn, binding.db, leases.BATCH):
-            count += len(woken)
-        return count
-
-
-def fire_schedules(durable: Any, *, session: Place = None) -> list[int]:
-    """Insert what is due of schedules, as a worker does; return the ids of the new instances.
-
-    What is declared is stored first. ``drain`` inserts nothing by itself: use ``elapse`` to let
-    occurrences come, this to insert them, and ``drain`` to run them.
-
-    Args:
-        durable: the binding.
-        session: a session or connection of the test.
-    """
-    ids: list[int] = []
-    with staged(durable, session) as binding, binding.engine.begin() as conn:
-        schedules.store(conn, binding.db, binding.declarations.values())
-        while fired := schedules.fire(conn, binding.db):
-            ids += fired.ids
-    return ids
-
-
 class _Drain:
     """One drain: a worker without threads."""
 
-    def __init__(self, binding: Any, queue: str | None, scheduled: bool, limit: int) -> None:
+    def __init__(
+        self, binding: Any, queue: str | None, scheduled: bool, limit: int, commits: bool
+    ) -> None:
         self._binding = binding
+        self._commits = commits
         self._scheduled = scheduled
         self._limit = limit
         self._worker = f"drain:{secrets.token_hex(8)}"
@@ -125,16 +94,32 @@ class _Drain:
         """Run until nothing is left."""
         binding = self._binding
         with binding.engine.begin() as conn:
+            migrations.check(conn, binding.settings.schema)
             leases.take_back(conn, binding.db, binding.catalogue.known())
             limits.declare(conn, binding.db, binding.settings)
             binding.bursts = limits.bursts(conn, binding.db, binding.settings)
         while (
-            self._run_what_is_due()
+            self._let_time_tell()
+            or self._run_what_is_due()
             or self._let_in()
             or (self._scheduled and (self._let_the_next_be_due() or self._let_tokens_flow()))
         ):
             pass
         return self._tally
+
+    def _let_time_tell(self) -> bool:
+        """Take back lapsed leases and fire passed deadlines; say whether there were any.
+
+        Where all this is rolled back, nobody loses his database session by it.
+        """
+        binding = self._binding
+        with binding.engine.begin() as conn:
+            reaped = leases.reap(conn, binding.db, binding.catalogue)
+        with binding.engine.begin() as conn:
+            if self._commits:
+                leases.terminate(conn, reaped.backends)
+            fired = leases.fire_deadlines(conn, binding.db)
+        return bool(reaped.count or fired.count)
 
     def _run_what_is_due(self) -> bool:
         """Run each queue until it is empty; say whether there was anything to do."""
@@ -184,7 +169,11 @@ class _Drain:
             finished = self._executor.recover(one, error)
         stale = finished.kind == "lost" or (finished.committed and finished.committed.stale)
         self._tally["stale" if stale else finished.kind] += 1
-        if finished.kind == "stop" and not stale:
+        if stale:
+            with self._binding.engine.begin() as conn:
+                fate = why_lost(conn, self._rows, one.id)
+            self._tally.notes.append(f"{one.fsm} {one.id} lost its row at {one.step}: {fate}")
+        elif finished.kind == "stop":
             why = finished.fields.get("last_error")
             self._tally.notes.append(f"{one.fsm} {one.id} failed at {one.step}: {why}")
         if finished.kind == "crashed" and finished.error is not None:

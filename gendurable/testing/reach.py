@@ -9,13 +9,25 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session, scoped_session
 
+from gendurable.durable import Durable
+from gendurable.errors import InvalidInput
+
 #: What ``session=`` takes.
 Place: TypeAlias = Session | scoped_session[Session] | Connection | None
+
+
+def check_binding(durable: object) -> None:
+    """Refuse what is no binding, such as the engine that one is made of."""
+    if not isinstance(durable, Durable):
+        raise InvalidInput(
+            f"durable={durable!r} is no binding; pass what gd.bind(engine) has returned"
+        )
 
 
 @contextmanager
 def connected(durable: Any, session: Place) -> Iterator[Connection]:
     """Give the connection of *session*, flushed, or one of *durable* whose work is committed."""
+    check_binding(durable)
     if session is None:
         with durable.engine.begin() as conn:
             yield conn

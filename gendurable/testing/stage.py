@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.orm import Session
 
-from gendurable.testing.reach import Place, connected
+from gendurable.testing.reach import Place, check_binding, connected
 
 #: What the engine sets for a transaction, and what would outlive the savepoint it was set in.
 _KEPT = ("application_name", "lock_timeout")
@@ -23,6 +23,7 @@ def staged(durable: Any, session: Place) -> Iterator[Any]:
     and releases them again, and tells no worker about it. Without a session *durable* works as
     ever.
     """
+    check_binding(durable)
     if session is None:
         yield durable
         return

@@ -82,7 +82,7 @@ def run_step(
         awaited=Signals(presented),
         signals=Signals(presented + _received(signals, len(presented))),
         timed_out=timed_out,
-        scope=_Scope(session, durable, list(children), f"test:{found.name}"),
+        scope=_Scope(session, durable, _children(children), f"test:{found.name}"),
     )
     outcome: Outcome = _run(found, obj, context)
     encode(_claim(machine, found, attempt), obj, outcome, awaited=(), max_size=MAX_SIZE)
@@ -133,6 +133,19 @@ def _run(step: Step, obj: FSM, context: Context) -> Any:
     if not step.is_async:
         return answer
     return finish(answer)
+
+
+def _children(given: Iterable[Child]) -> list[Child]:
+    """Return the children, which are what became of them, and not what was scheduled."""
+    children = list(given)
+    for child in children:
+        if not isinstance(child, Child):
+            raise InvalidInput(
+                f"children: {child!r} is no gd.Child; a step sees what became of its children,"
+                " such as gd.Child(id=7, fsm='Mail', step='perform', status=gd.Status.DONE,"
+                " state={}, result=None, last_error=None, round=1)"
+            )
+    return children
 
 
 def _received(given: Iterable[Given], before: int = 0) -> tuple[ReceivedSignal, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -195,7 +196,95 @@ class TestTime:
         assert fire_timeouts(durable, early=False, session=place) == 1
 
 
+class TestReaper:
+    """A drain does what a worker's reaper does, once the time for it has come."""
+
+    def test_fires_deadlines_that_have_passed(self, durable, place):
+        """After elapse a drain is enough; a deadline that lies ahead stays there."""
+        order = durable.insert(Order(number=1), session=place)
+        drain(durable, session=place)
+
+        elapse(durable, 3590, session=place)
+        assert drain(durable, session=place) == {}
+        assert_awaiting(durable, order, Paid, session=place)
+
+        elapse(durable, timedelta(seconds=11), session=place)
+        assert drain(durable, session=place) == {"stop": 1}
+        assert_failed(durable, order, "payment never came", session=place)
+
+    def test_fires_deadlines_that_pass_meanwhile(self, durable, place, scripted):
+        """A timeout of no length is over by the time that nothing else is due."""
+        SCRIPTS["lambda_done"] = lambda_done
+        waiting = scripted(await_for_no_time)
+
+        assert drain(durable, session=place) == {"await": 1, "done": 1}
+        assert_done(durable, waiting, "second", session=place)
+
+    def test_takes_back_lapsed_leases(self, durable, place, scripted, engine):
+        """The row of a worker that died is run again, one attempt and one crash older."""
+        attempts = []
+
+        def note(machine, ctx):
+            attempts.append(ctx.attempt)
+            return gd.Done()
+
+        dead = scripted(note)
+        claim = text(
+            "UPDATE gendurable.instances SET status = 'executing', locked_by = 'w',"
+            " claim_seq = 1, lease_expires_at = statement_timestamp() + interval '30 s'"
+        )
+        with engine.begin() if place is None else nullcontext(place) as conn:
+            conn.execute(claim)
+
+        assert drain(durable, session=place) == {}
+        elapse(durable, 32, session=place)
+        assert drain(durable, session=place) == {"done": 1}
+        assert attempts == [1]
+        assert_done(durable, dead, session=place)
+
+    def test_ends_no_session_for_what_is_rolled_back(self, durable, session, connect, scripted):
+        """The sessions of dead steps are ended only by a drain that commits."""
+        durable.insert(Order(number=1), session=session)
+        found = session.scalars(select(gd.Instance)).one()
+        session.execute(
+            text(
+                "UPDATE gendurable.instances SET status = 'executing', locked_by = 'w',"
+                " claim_seq = 1, lease_expires_at = statement_timestamp() - interval '9 s'"
+            )
+        )
+        other = connect()
+        other.execute(
+            text("SELECT set_config('application_name', :name, false)"),
+            {"name": f"gendurable:{found.id}:1"},
+        )
+
+        assert drain(durable, session=session) == {"await": 1}
+        assert other.scalar(text("SELECT 1")) == 1
+
+
 class TestTrouble:
+    def test_says_that_the_schema_is_missing(self, empty_url):
+        """An error of ours, which says what to do; so it does in the transaction of the test."""
+        engine = create_engine(empty_url)
+        durable = gd.bind(engine)
+        with pytest.raises(gd.SchemaError, match="gendurable schema upgrade"):
+            drain(durable)
+        with Session(engine) as session, pytest.raises(gd.SchemaError):
+            drain(durable, session=session)
+        engine.dispose()
+
+    def test_wants_a_binding(self, engine, session):
+        """An engine is none; the message says where one comes from."""
+        for call in (
+            lambda: drain(engine),
+            lambda: drain(engine, session=session),
+            lambda: elapse(engine, 1),
+            lambda: fire_timeouts(engine),
+            lambda: assert_status(engine, 1, "done"),
+        ):
+            with pytest.raises(gd.InvalidInput, match=r"is no binding; pass what gd\.bind"):
+                call()
+
     def test_asks_handle_about_errors(self, durable, place, scripted):
         """An error of a step goes its usual way."""
         fallen = scripted(divide)
@@ -320,6 +409,10 @@ def spin(machine, ctx):
 def fan_out(machine, ctx):
     children = [Scripted(name="lambda_done") for _ in range(3)]
     return gd.ScheduleChildren(children, then=machine.second)
+
+
+def await_for_no_time(machine, ctx):
+    return gd.Await("never", then=machine.second, timeout=0)
 
 
 def insert_another(machine, ctx):

@@ -52,6 +52,19 @@ class TestAssertStatus:
         with pytest.raises(AssertionError, match="to be at step 'start', but"):
             assert_status(durable, parked, "awaiting_signal", step="start", session=session)
 
+    def test_says_that_a_deadline_has_passed(self, durable, session, stored):
+        """Who let time pass, and nothing more, is told what fires it."""
+        parked = stored(status="awaiting_signal", awaits=["Paid"], deadline=func.now())
+        early = stored(
+            status="awaiting_signal", awaits=["Paid"], deadline=func.now() + timedelta(hours=1)
+        )
+
+        hint = r"its deadline has passed: drain\(\) or fire_timeouts\(\) fires it"
+        with pytest.raises(AssertionError, match=hint):
+            assert_status(durable, parked, "done", session=session)
+        with pytest.raises(AssertionError, match=r"\}$"):
+            assert_status(durable, early, "done", session=session)
+
     def test_says_that_there_is_no_such_row(self, durable, session):
         """An unknown target is a failed assertion too."""
         with pytest.raises(AssertionError, match="expected an instance 'order:1'"):
@@ -147,8 +160,14 @@ class TestElapse:
             due = select(func.count()).where(Instance.eligible_at <= func.statement_timestamp())
             assert session.scalar(due) == 1
 
-    @pytest.mark.parametrize("duration", [-1, float("nan"), True])
-    def test_refuses_to_turn_time_back(self, durable, duration):
+    @pytest.mark.parametrize("wrong", [-1, float("nan"), True])
+    def test_refuses_to_turn_time_back(self, durable, wrong):
         """Time passes forwards."""
-        with pytest.raises(gd.InvalidInput, match="duration"):
-            elapse(durable, duration)
+        with pytest.raises(gd.InvalidInput, match="seconds"):
+            elapse(durable, wrong)
+
+    def test_has_to_be_told_how_long(self, durable, session):
+        """Without seconds nothing would pass; they may be given by name."""
+        with pytest.raises(TypeError, match="seconds"):
+            elapse(durable, session=session)
+        elapse(durable, seconds=1.5, session=session)

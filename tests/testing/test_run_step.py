@@ -94,6 +94,13 @@ def test_gives_the_step_its_children():
     assert outcome == gd.Done([1, 1])
 
 
+def test_refuses_children_that_have_not_run():
+    """A step sees rows of its children, not the objects that were scheduled."""
+    for wrong in (Greet(name="Ada"), 7):
+        with pytest.raises(gd.InvalidInput, match=r"is no gd\.Child; .*gd\.Child\(id=7"):
+            run_step(Probe.answer, Probe(), children=[wrong], durable=len)
+
+
 def test_runs_a_job():
     """The return value of a job is its result."""
     assert run_step(Greet.perform, Greet(name="Ada")) == gd.Done("hello Ada")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from sqlalchemy import text
+
 import gendurable as gd
 from gendurable.testing import drain
 
@@ -45,7 +48,7 @@ def test_shows_three_failures_and_how_many_more(durable, session):
     shown = repr(drain(durable, session=session)).split("; ")
 
     assert [part.rpartition(" failed ")[0] != "" for part in shown[1:4]] == [True] * 3
-    assert shown[4:] == ["2 more failed"]
+    assert shown[4:] == ["and 2 more"]
 
 
 def test_says_what_a_drain_lacks_that_finds_nothing(durable, session):
@@ -56,3 +59,46 @@ def test_says_what_a_drain_lacks_that_finds_nothing(durable, session):
 
     assert shown.startswith("Tally(); nothing is due; ")
     assert "session=" in shown
+
+
+class Losing(gd.Job):
+    """Has its row taken away while it runs."""
+
+    sql: str
+
+    def perform(self, ctx: gd.Context) -> None:
+        """Take it away, as somebody else would."""
+        with ctx.durable.engine.begin() as conn:
+            conn.execute(text(f"{self.sql} WHERE id = :id"), {"id": ctx.id})
+
+
+FREE = "UPDATE gendurable.instances SET locked_by = NULL, lease_expires_at = NULL, status = "
+
+
+@pytest.mark.parametrize(
+    ("sql", "fate"),
+    [
+        (f"{FREE} 'done'", "it is done meanwhile"),
+        (
+            f"{FREE} 'cancelled', ended_from = 'executing', last_error = 'too late'",
+            "it is cancelled meanwhile: too late",
+        ),
+        (
+            f"{FREE} 'runnable', visit = 7, eligible_at = 'infinity'",
+            "it was moved, and is runnable at perform (visit 7)",
+        ),
+        (
+            "UPDATE gendurable.instances SET locked_by = 'w', claim_seq = claim_seq + 1",
+            "w has claimed it meanwhile",
+        ),
+        ("DELETE FROM gendurable.instances", "it is gone"),
+    ],
+)
+def test_says_who_has_a_row_that_was_lost(durable, session, sql, fate):
+    """An outcome that came too late is explained by what has become of its row."""
+    job = durable.insert(Losing(sql=sql), session=session)
+
+    shown = repr(drain(durable, with_scheduled=False, session=session))
+
+    assert "'stale': 1" in shown
+    assert shown.split("; ")[1] == f"Losing {job.id} lost its row at perform: {fate}"
