@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AssertionPool, QueuePool, SingletonThreadPool, StaticPool
 
 from gendurable.errors import ConfigError
+from gendurable.sessions import place_of
 
 #: What a worker needs beside one for each step: claim, commit, heartbeat, LISTEN.
 OWN = 4
@@ -67,10 +68,11 @@ def check_place(engine: Engine, async_engine: AsyncEngine) -> None:
     Raises:
         ConfigError: host, port or database differ.
     """
-    urls = engine.url, async_engine.url
-    if all(map(_says_where, urls)) and _place(urls[0]) != _place(urls[1]):
+    theirs = async_engine.sync_engine
+    told = _says_where(engine.url) and _says_where(theirs.url)
+    if told and place_of(engine) != place_of(theirs):
         raise ConfigError(
-            f"async_engine reaches {async_engine.url.render_as_string()}, and engine"
+            f"async_engine reaches {theirs.url.render_as_string()}, and engine"
             f" {engine.url.render_as_string()}: an async step commits its outcome in its session,"
             " so both must be of the same host, port and database"
         )
@@ -78,13 +80,6 @@ def check_place(engine: Engine, async_engine: AsyncEngine) -> None:
 
 def _says_where(url: URL) -> bool:
     return bool(url.host or url.database or url.query)
-
-
-def _place(url: URL) -> tuple[object, ...]:
-    """Return host, port and database; a local address is the same by either name."""
-    host = url.host or url.query.get("host") or "localhost"
-    name = url.database or url.query.get("dbname") or url.username
-    return "127.0.0.1" if host == "localhost" else host, int(url.port or 5432), name
 
 
 def enough_threads(engine: Engine) -> int:

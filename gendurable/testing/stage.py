@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, Dialect, text
 from sqlalchemy.orm import Session
 
 from gendurable.testing.reach import Place, check_binding, connected
@@ -54,6 +54,10 @@ class _Savepoints:
     @property
     def url(self) -> URL:
         return self._conn.engine.url
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._conn.dialect
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
