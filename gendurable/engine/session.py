@@ -52,7 +52,9 @@ def commit_session(session: Session, only: Connection | None) -> None:
     What SQLAlchemy does beyond that for objects and listeners is a tenth of a step's work, and the
     session is closed in any case (decision 0042).
     """
-    transaction = None if only is None else only.get_transaction()
+    transaction = None
+    if only is not None and not only.in_nested_transaction():  # a test's is not ours to commit
+        transaction = only.get_transaction()
     if transaction is not None and _is_only_that(session):
         transaction.commit()
     else:

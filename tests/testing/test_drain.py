@@ -242,7 +242,7 @@ class TestReaper:
         assert attempts == [1]
         assert_done(durable, dead, session=place)
 
-    def test_ends_no_session_for_what_is_rolled_back(self, durable, session, connect, scripted):
+    def test_ends_no_session_for_what_is_rolled_back(self, durable, session, connect):
         """The sessions of dead steps are ended only by a drain that commits."""
         durable.insert(Order(number=1), session=session)
         found = session.scalars(select(gd.Instance)).one()
