@@ -65,13 +65,7 @@ def bind(
     """
     complaints = Complaints("bind")
     with complaints.noted():
-        _refuse_other("engine", engine)
-        check_sharing(engine)
-    if async_engine is not None:
-        with complaints.noted():
-            _refuse_other("async_engine", async_engine)
-            if isinstance(engine, Engine):
-                check_place(engine, async_engine)
+        _check_engines(engine, async_engine)
     given = {
         "name": name,
         "schema": schema,
@@ -94,6 +88,20 @@ def bind(
         catalogue = Catalogue(fsms)
     complaints.end()
     return Durable(engine, async_engine, settings, catalogue)
+
+
+def _check_engines(engine: Engine, async_engine: AsyncEngine | None) -> None:
+    """Refuse engines that are of no use, or not of the same database."""
+    complaints = Complaints("")
+    with complaints.noted():
+        _refuse_other("engine", engine)
+        check_sharing(engine)
+    if async_engine is not None:
+        with complaints.noted():
+            _refuse_other("async_engine", async_engine)
+            if isinstance(engine, Engine):
+                check_place(engine, async_engine)
+    complaints.end()
 
 
 def _refuse_other(what: str, engine: object) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 import gendurable as gd
+from gendurable.testing import drain, elapse
 
 
 class Paid(gd.Signal):
@@ -77,6 +78,12 @@ def bound(engine: Engine) -> None:
     durable.worker(queues=["mail"])  # wrong: a setting's type
     durable.worker(reaper={"intervall": 1})  # wrong: a misspelt part of one
     durable.worker(gc={"retention": {"gone": 1}})  # wrong: likewise
+
+
+def test(engine: Engine, durable: gd.Durable) -> None:
+    drain(engine)  # wrong: no binding
+    elapse(durable)  # wrong: for how long?
+    elapse(durable, "1 h")  # wrong: no duration
 
 
 async def mix(durable: gd.Durable, session: Session, other: AsyncSession) -> None:
