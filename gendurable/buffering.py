@@ -13,6 +13,7 @@ from gendurable.fsm import FSM
 from gendurable.limiting import Limiting
 from gendurable.retry import Duration
 from gendurable.runtime.buffer import Buffer, Entry
+from gendurable.runtime.farewell import wait_for
 from gendurable.settings import Settings
 from gendurable.spawn import LIVE, Key, Scope, Spawn
 
@@ -78,9 +79,14 @@ class Buffering(Limiting):
                 work.queues.add(entry.queue)
 
     def flush(self) -> None:
-        """Insert at once whatever ``insert_nowait`` has taken.
+        """Insert at once whatever ``insert_nowait`` has taken, and have workers told of it.
+
+        They are told of all else, too, that this process has committed by now. A database that
+        does not answer is waited for no longer than a second: that they look for themselves is
+        the floor.
 
         Raises:
             DBAPIError: the database is away; what is not inserted keeps waiting.
         """
         self.buffer.flush()
+        wait_for([self.notifier.hasten()])

@@ -6,6 +6,8 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event
 from time import monotonic
 
 from sqlalchemy import Engine, RootTransaction
@@ -27,6 +29,17 @@ SOON, LATER = 0.0002, 0.005
 _NOTIFY = Prepared.of(
     "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%(channel)s, %(payload)s)"
 )
+
+
+@dataclass(eq=False, slots=True)
+class _Asked:
+    """Somebody waits until all is told that was committed, or about to be, when he asked."""
+
+    ending: tuple[RootTransaction, ...]
+    told: Event = field(default_factory=Event)
+
+    def is_ripe(self) -> bool:
+        return not any(transaction.is_active for transaction in self.ending)
 
 
 class Announcer:
@@ -51,6 +64,7 @@ class Announcer:
         self._see_to = see_to
         self._news: deque[set[str]] = deque()
         self._ending: deque[tuple[RootTransaction, set[News]]] = deque()
+        self._asked: deque[_Asked] = deque()
         self._patience = SOON
         self._next = 0.0
         #: The thread looks for news by itself soon: to wake it for each would cost more than they.
@@ -69,11 +83,22 @@ class Announcer:
         self._ending.append((transaction, news))
         self.daemon.wake()
 
+    def hasten(self) -> Event:
+        """Have all told at once that is committed by now; return what is set when it is told."""
+        asked = _Asked(tuple(transaction for transaction, _ in self._ending.copy()))
+        self._asked.append(asked)
+        if self.daemon.pulse.alive:
+            self.daemon.wake()
+        else:  # an interpreter that exits starts no threads
+            self.daemon.turn()
+        return asked.told
+
     def tick(self) -> float | None:
         """Tell what was committed since the last turn."""
+        ripe = [asked for asked in self._asked.copy() if asked.is_ripe()]
         wait = self._see_off()
         self._pacing = False
-        if self._news and (early := self._next - monotonic()) > 0:
+        if not ripe and self._news and (early := self._next - monotonic()) > 0:
             self._pacing = True
             return early if wait is None else min(early, wait)
         news: set[str] = set()
@@ -83,6 +108,9 @@ class Announcer:
         if news:
             self._notify(news)
             self._next = monotonic() + PACE
+        for asked in ripe:
+            self._asked.remove(asked)
+            asked.told.set()
         return wait
 
     def _see_off(self) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 from collections import deque
@@ -18,6 +17,7 @@ from gendurable.engine.faults import is_refusal
 from gendurable.queries import enqueue
 from gendurable.queries.enqueue import Row
 from gendurable.queries.statement import Database
+from gendurable.runtime import farewell
 from gendurable.runtime.loop import Daemon
 
 log = logging.getLogger("gendurable")
@@ -53,6 +53,7 @@ class Buffer:
         self._announce = announce
         self._begin()
         _buffers.add(self)
+        farewell.writers.add(self)
 
     def put(self, entry: Entry) -> bool:
         """Take a row; False if there is no room for it."""
@@ -64,6 +65,7 @@ class Buffer:
                 if not self._started:
                     self.daemon.start()
                     self._started = True
+                    farewell.heed_child()
         self.daemon.wake()
         return True
 
@@ -99,7 +101,7 @@ class Buffer:
             except BaseException:
                 self._waiting.extendleft(reversed(group))
                 raise
-        self._announce({entry.queue for entry in group})
+            self._announce({entry.queue for entry in group})  # who flushes waits for that, too
 
     def _insert(self, group: list[Entry]) -> None:
         """Insert *group*; what the database refuses is told, and harms only itself."""
@@ -128,15 +130,9 @@ class Buffer:
 _buffers: WeakSet[Buffer] = WeakSet()
 
 
-def _at_exit() -> None:
-    for buffer in list(_buffers):
-        buffer.close()
-
-
 def _in_child() -> None:
     for buffer in list(_buffers):
         buffer._begin()
 
 
-atexit.register(_at_exit)
 os.register_at_fork(after_in_child=_in_child)

@@ -14,7 +14,7 @@ import select
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from threading import Lock
+from threading import Event, Lock, main_thread
 from typing import Any
 from weakref import WeakSet
 
@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.pool import NullPool
 
 from gendurable.engine.aftercare import Aftercare
+from gendurable.runtime import farewell
 from gendurable.runtime.aftercommit import AfterCommit, News
 from gendurable.runtime.announcer import Announcer
 from gendurable.runtime.bells import Bells
@@ -62,6 +63,7 @@ class Notifier:
         self._after_commit = AfterCommit(self._committing)
         self._begin()
         _notifiers.add(self)
+        farewell.tellers.add(self)
 
     def subscribe(self, told: Told) -> Callable[[], None]:
         """Call *told* with the queues of all news; return what ends that."""
@@ -93,6 +95,11 @@ class Notifier:
         for told in self._told:
             told(queues)
 
+    def hasten(self) -> Event | None:
+        """Have all told at once that is committed by now; return what is set when it is told."""
+        announcer = self._announcer
+        return None if announcer is None else announcer.hasten()
+
     def close(self) -> None:
         """End the background thread; the next announcement starts another."""
         with self._lock:
@@ -115,8 +122,13 @@ class Notifier:
                     announcer = Announcer(
                         self.engine, self.name, channel, self.token, self.tell, self._see_to
                     )
-                    announcer.daemon.start()
+                    try:
+                        announcer.daemon.start()
+                    except RuntimeError:  # an interpreter that exits starts no threads
+                        if main_thread().is_alive():
+                            raise
                     self._announcer = announcer
+                    farewell.heed_child()
         return announcer
 
     def _begin(self) -> None:

@@ -52,7 +52,7 @@ class TestInserts:
         event.listen(engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
         still.flush()
 
-        assert len(sent) == 1
+        assert len([one for one in sent if "INSERT" in one]) == 1
         assert count(engine) == 500
 
     def test_flush_waits_for_what_is_being_written(self, durable, engine):
