@@ -23,7 +23,7 @@ from gendurable.machine import Machine, Step
 from gendurable.outcomes import OUTCOMES, Done, Outcome, Retry, Snoozed, Stop
 from gendurable.retry import Duration, seconds
 from gendurable.spawn import positive
-from gendurable.steps import Marked, check_method, marked_steps, members
+from gendurable.steps import Marked, check_method, fits, hint_of, is_ctx, marked_steps, members
 
 P = ParamSpec("P")
 
@@ -91,6 +91,8 @@ class Job(FSM, abstract=True):
         if perform is Job.perform:
             raise TypeError(f"{where} has no perform; write def perform(self, ctx)")
         check_method(cls, "perform", perform, "job")
+        if not fits(cls.backoff, "self", "attempt") or inspect.iscoroutinefunction(cls.backoff):
+            raise TypeError(f"{where}.backoff must be def backoff(self, attempt)")
         is_async = inspect.iscoroutinefunction(perform)
         timeout = cls.__options__["step_timeout"]
         call = _awaited(perform) if is_async else _called(perform)
@@ -110,8 +112,11 @@ class Job(FSM, abstract=True):
             return Snoozed(error.delay)
         if isinstance(error, Fail):
             return Stop(error.reason)
+        if isinstance(error, InvalidOutcome):  # a mistake of the code, which no attempt mends
+            return Stop(error)
         if ctx.attempt + 1 < self.max_attempts:
-            return Retry(self.backoff(ctx.attempt))
+            what = f"{type(self).__qualname__}.backoff({ctx.attempt})"
+            return Retry(seconds(self.backoff(ctx.attempt), what))
         return Stop(error)
 
 
@@ -132,6 +137,9 @@ def _awaited(perform: Callable[..., Any]) -> Callable[[Any, Any], Awaitable[Outc
 
 
 def _result(value: Any) -> Done:
+    if isinstance(value, (Fail, Snooze)):
+        kind = type(value).__name__
+        raise InvalidOutcome(f"{kind} is raised, not returned: raise gd.{kind}(...)")
     if isinstance(value, OUTCOMES):
         raise InvalidOutcome(f"a job returns its result, not {value!r}; subclass FSM for outcomes")
     return Done(value)
@@ -175,11 +183,16 @@ def job(function: Any = None, /, **keywords: Any) -> Any:
 
 def _job_class(function: Callable[..., Any], keywords: dict[str, Any]) -> type[Job]:
     """Return the class whose fields are the parameters of *function* and whose perform calls it."""
+    if isinstance(function, type):
+        raise TypeError(
+            f"@job makes a class of a function, and {function.__qualname__} is a class: subclass"
+            " gd.Job, which needs no decorator"
+        )
     parameters = list(inspect.signature(function).parameters.values())
-    hints = {p.name: _hint(p.annotation, function) for p in parameters}
-    takes_ctx = bool(parameters) and _is_ctx(parameters[0].name, hints)
+    hints = {p.name: hint_of(p.annotation, function) for p in parameters}
+    takes_ctx = bool(parameters) and is_ctx(parameters[0].name, hints)
     parameters = parameters[takes_ctx:]
-    if any(_is_ctx(parameter.name, hints) for parameter in parameters):
+    if any(is_ctx(parameter.name, hints) for parameter in parameters):
         raise TypeError(
             f"{function.__qualname__}: the context comes first; write"
             f" def {function.__name__}(ctx, ...)"
@@ -231,20 +244,3 @@ def _initializer(
     # What pydantic asks before it loads objects through __init__, which takes twice as long.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
     return __init__
-
-
-def _hint(annotation: Any, function: Callable[..., Any]) -> Any:
-    """Return an annotation, evaluated if it is text; what is not known yet is left to pydantic."""
-    if annotation is inspect.Parameter.empty:
-        return Any
-    if isinstance(annotation, str):
-        try:
-            return eval(annotation, function.__globals__)
-        except NameError:
-            return annotation
-    return annotation
-
-
-def _is_ctx(name: str, hints: dict[str, Any]) -> bool:
-    hint = hints[name]
-    return name == "ctx" or hint is Context or str(hint).rpartition(".")[2] == "Context"

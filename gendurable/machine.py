@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from gendurable.errors import InvalidOutcome
 from gendurable.retry import Backoff
+from gendurable.state import brief
 
 History: TypeAlias = Literal["all", "errors", "off"]
 #: From the state and step of an older version to those of the next one.
@@ -67,6 +68,14 @@ class Machine:
             mend = "; to make it one, mark it with @gd.step" if self._has(target) else ""
             raise InvalidOutcome(f"{shown} is no step of {self.name}; its steps are {known}{mend}")
         return name
+
+    def mend(self, answer: object) -> str:
+        """Say what *answer* is, which is no outcome, and what to return instead of it."""
+        method: Any = getattr(answer, "__func__", answer)
+        if inspect.isfunction(method) and method in self.targets:
+            return f"{method.__qualname__}, a step; return Next(self.{method.__name__}) to go there"
+        outcomes = "Next, Retry, Await, ScheduleChildren, Done, Stop"
+        return f"{brief(method)}; return one of {outcomes}"
 
     def _has(self, target: str | Callable[..., Any]) -> bool:
         """Return whether *target* is a method of the class, or one bound to its object."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from inspect import iscoroutine
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from gendurable.errors import InvalidInput, InvalidOutcome
@@ -19,7 +20,7 @@ from gendurable.spawn import (
     join_key,
     positive,
 )
-from gendurable.state import describe
+from gendurable.state import brief, describe
 
 #: A step to go to: a bound method (``self.ship``) or a name (``"ship"``).
 StepRef: TypeAlias = str | Callable[..., Any]
@@ -182,9 +183,25 @@ Outcome: TypeAlias = Next | Retry | Await | ScheduleChildren | Done | Stop | Sno
 OUTCOMES: Final = (Next, Retry, Await, ScheduleChildren, Done, Stop, Snoozed)
 
 
+#: How a step is named in each place.
+_NAMED: Final = {
+    "Next(step)": "Next(self.second)",
+    "Await(then)": "Await(..., then=self.second)",
+    "ScheduleChildren(then)": "ScheduleChildren(..., then=self.second)",
+}
+
+
 def _check_step(target: object, what: str) -> None:
-    if not callable(target):
-        check_name(target, what, InvalidOutcome)
+    if callable(target):
+        return
+    if isinstance(target, OUTCOMES) or iscoroutine(target):
+        if iscoroutine(target):
+            target.close()  # nobody will await it, and that is no second complaint
+        raise InvalidOutcome(
+            f"{what} was given what a step returned ({brief(target)}): name the step and do not"
+            f" call it, as in {_NAMED[what]}"
+        )
+    check_name(target, what, InvalidOutcome)
 
 
 def _check_rate(outcome: Next | Await | ScheduleChildren) -> None:
@@ -218,8 +235,6 @@ def _names(names: Any) -> tuple[str, ...]:
 def _spawns(children: Any) -> tuple[Spawn, ...]:
     """Return the children as ``Spawn`` objects."""
     check_several(children, "ScheduleChildren(children)", InvalidOutcome)
-    if not isinstance(children, Iterable) or isinstance(children, str):
-        raise InvalidOutcome(f"ScheduleChildren(children={children!r}) must be a list of objects")
     try:
         return tuple(c if type(c) is Spawn else Spawn(c) for c in children)
     except InvalidInput as error:

@@ -146,6 +146,8 @@ def _sequence(one: Any, other: Any) -> str | None:
 def _mapping(one: Any, other: Any, shape: str = "[{!r}]") -> str | None:
     for key, here in one.items():
         there = other.get(key, _NOTHING)
+        if there is _NOTHING and key != key:
+            there = next((v for k, v in other.items() if difference(key, k) is None), _NOTHING)
         if type(here) in ATOMS and type(here) is type(there) and here == there:
             continue
         where = difference(here, there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -120,6 +121,8 @@ def check_several(objs: object, what: str, error: type[Exception] = InvalidInput
     """Refuse one object where several are wanted: to iterate over it gives its fields."""
     if isinstance(objs, Spawn) or getattr(type(objs), "__machine__", None) is not None:
         raise error(f"{what}={objs!r} is a single object; give a list, [{objs!r}]")
+    if isinstance(objs, (str, bytes)) or not isinstance(objs, Iterable):
+        raise error(f"{what}={objs!r} must be a list of FSM or Job objects, or of Spawn(obj, ...)")
 
 
 def machine_of(obj: object) -> Any:

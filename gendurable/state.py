@@ -89,7 +89,7 @@ def dump_json(value: Any, what: str, *, max_size: int = MAX_SIZE) -> str:
     except Exception as error:
         where, part = _culprit(value, what)
         mend = "; give its id" if hasattr(type(part), "id") else ""  # a handle, or a row
-        raise StateError(f"{where} is {_brief(part)}, no JSON: {error}{mend}") from error
+        raise StateError(f"{where} is {brief(part)}, no JSON: {error}{mend}") from error
     reason = _unstorable(raw)
     if reason is not None:
         raise StateError(f"{_culprit(value, what)[0]} {reason}")
@@ -154,7 +154,8 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from content(value).items()
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """Return the ``repr`` of *value*, shortened, whatever it does."""
     try:
         text = repr(value)
     except Exception:
@@ -164,8 +165,8 @@ def _brief(value: Any) -> str:
 
 def _changed(cls: type, where: str, one: Any, other: Any) -> StateError:
     return StateError(
-        f"{cls.__name__}.{where} would not come back as it is: {_brief(one)} is read as"
-        f" {_brief(other)}; give the field the type that it holds"
+        f"{cls.__name__}.{where} would not come back as it is: {brief(one)} is read as"
+        f" {brief(other)}; give the field the type that it holds"
     )
 
 
@@ -184,14 +185,14 @@ def _unfit(obj: BaseModel, its: Codec, error: Exception) -> StateError:
         first = error.errors(include_url=False)[0]
         if first["loc"]:
             where = ".".join(map(str, first["loc"]))
-            return StateError(f"{name}.{where}={_brief(first['input'])}: {first['msg']}")
+            return StateError(f"{name}.{where}={brief(first['input'])}: {first['msg']}")
     for field in its.names:
         if field not in obj.__dict__:
             return StateError(f"{name}.{field} is missing; a field may be None, not deleted")
         try:
             from_json(its.write(obj, include={field}, round_trip=True, warnings=False))
         except Exception as reason:
-            value = _brief(obj.__dict__[field])
+            value = brief(obj.__dict__[field])
             return StateError(f"{name}.{field}={value} cannot be stored as JSON: {reason}")
     return StateError(f"{name} cannot be stored: {type(error).__name__}: {error}")
 

@@ -77,6 +77,7 @@ def step(
     )
 
     def leave(function: Any) -> Any:
+        _refuse_unbound(getattr(function, "__qualname__", ""), function)
         if not inspect.isfunction(function):
             raise TypeError(f"@step marks methods, not {function!r}")
         function.__step__ = mark  # type: ignore[attr-defined]
@@ -141,6 +142,8 @@ def marked_steps(cls: type[Any], options: Mapping[str, Any]) -> list[Marked]:
             raise TypeError(f"{cls.__qualname__}.{key} is both a field and a step; rename one")
     found = []
     for key, value in members(cls).items():
+        if hasattr(getattr(value, "__func__", None), "__step__"):
+            _refuse_unbound(f"{cls.__qualname__}.{key}", value)
         mark = getattr(value, "__step__", None)
         if not isinstance(mark, Mark):
             if any(isinstance(_mark(base, key), Mark) for base in cls.__mro__):
@@ -163,6 +166,11 @@ def marked_steps(cls: type[Any], options: Mapping[str, Any]) -> list[Marked]:
         )
         found.append(Marked(value, call, mark.aliases, mark.initial))
     return found
+
+
+def _refuse_unbound(where: str, method: object) -> None:
+    if isinstance(method, (staticmethod, classmethod)):
+        raise TypeError(f"{where}: a step is no {type(method).__name__}; let it take (self, ctx)")
 
 
 def _mark(base: type[Any], key: str) -> Any:
@@ -224,3 +232,19 @@ def find_upgrades(cls: type[Any], version: int) -> dict[int, Upgrade]:
             raise TypeError(f"{where} is the second upgrade from version {origin}; keep one")
         found[origin] = function
     return found
+
+
+def hint_of(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return an annotation, evaluated if it is text; what is not known yet is left to pydantic."""
+    if isinstance(annotation, str):
+        try:
+            return eval(annotation, function.__globals__)
+        except NameError:
+            return annotation
+    return Any if annotation is inspect.Parameter.empty else annotation
+
+
+def is_ctx(name: str, hints: dict[str, Any]) -> bool:
+    """Return whether the parameter *name* is the context."""
+    hint = hints[name]
+    return name == "ctx" or hint is Context or str(hint).rpartition(".")[2] == "Context"

@@ -30,16 +30,14 @@ class Target(click.ParamType[Any]):
         module, _, path = str(value).partition(":")
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
+        if os.sep in module:
+            self.fail(_unknown(module, path))
         try:
             found: Any = importlib.import_module(module)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{module}.".startswith(f"{error.name}."):
                 raise _failed(module, error) from error
-            plain = module.removesuffix(".py")
-            self.fail(
-                f"no module named {module!r} in {os.getcwd()} or on sys.path; name the binding as"
-                f" module:attribute, such as {plain}:{path or 'durable'}"
-            )
+            self.fail(_unknown(module, path))
         except Exception as error:
             raise _failed(module, error) from error
         for attribute in (path or "durable").split("."):
@@ -50,6 +48,15 @@ class Target(click.ParamType[Any]):
             kind = type(found).__name__
             self.fail(f"{value!r} is of type {kind}; a binding is what gendurable.bind() returns")
         return found
+
+
+def _unknown(module: str, path: str) -> str:
+    """Say that there is no such module, and how one is named that was named as a file."""
+    plain = os.path.normpath(module).removesuffix(".py").strip(f"{os.sep}.").replace(os.sep, ".")
+    return (
+        f"no module named {module!r} in {os.getcwd()} or on sys.path; name the binding as"
+        f" module:attribute, such as {plain}:{path or 'durable'}"
+    )
 
 
 def _failed(module: str, error: Exception) -> click.ClickException:

@@ -170,7 +170,7 @@ def reschedule(
         conn, db, row.id, due=due, delay=delay, queue=queue, priority=priority
     )
     if found is None:
-        raise targets.no_target(target, live=True)
+        raise targets.ended(row, "rescheduled")
     care.moved(row)
     record(conn, db, "rescheduled", [row], by, reason)
     return found
@@ -185,7 +185,7 @@ def adopt(conn: Connection, db: Database, parent: int | str, me: int | None) -> 
     row = targets.locked(conn, db, parent)
     targets.refuse_self([row.id], me, "schedule children of")
     if row.status not in LIVE:
-        raise targets.no_target(parent, live=True)
+        raise targets.ended(row, "given children")
     return row
 
 

@@ -58,10 +58,7 @@ def encode(
     """
     encoder = _ENCODERS.get(type(outcome))
     if encoder is None:
-        raise InvalidOutcome(
-            f"{claim.fsm}.{claim.step} returned {outcome!r}; return one of Next, Retry, Await, "
-            "ScheduleChildren, Done, Stop"
-        )
+        raise InvalidOutcome(f"{claim.fsm}.{claim.step} returned {claim.machine.mend(outcome)}")
     finished = Finished(
         claim,
         outcome.kind,

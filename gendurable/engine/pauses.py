@@ -30,7 +30,7 @@ def lock_one(
     row = targets.locked(conn, db, target)
     targets.refuse_self([row.id], me, what)
     if what == "pause" and row.status in TERMINAL:
-        raise targets.no_target(target)
+        raise targets.ended(row, "paused")
     return [row.id]
 
 

@@ -38,6 +38,14 @@ def no_target(target: int | str, *, live: bool = False) -> NoTarget:
     )
 
 
+def ended(row: Any, what: str) -> NoTarget:
+    """Return the error for the instance of *row*, which has ended: only live ones can *what*."""
+    return NoTarget(
+        f"instance {row.id} has ended, {row.status}: only live instances can be {what};"
+        " retry() or rewind() brings it back to life"
+    )
+
+
 def locked(conn: Connection, db: Database, target: int | str) -> Any:
     """Lock the instance that *target* names, after its parent, and return it as it is then.
 

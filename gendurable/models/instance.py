@@ -40,6 +40,7 @@ class Instance(Base):
     """
 
     __tablename__ = "instances"
+    __shown__ = ("id", "fsm", "step", "status")
 
     # What runs
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

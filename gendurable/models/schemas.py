@@ -12,7 +12,7 @@ from sqlalchemy import Enum, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from gendurable.lifecycle import Status
-from gendurable.models.base import SCHEMA, STATUS, Base
+from gendurable.models.base import SCHEMA, STATUS, Base, Shown
 from gendurable.models.domains import Domains, IntegerDomain, TextDomain
 
 
@@ -41,7 +41,7 @@ def tables_for(schema: str) -> Tables:
     if schema == SCHEMA:
         return Tables(schema, Base.metadata, originals)
 
-    class SchemaBase(DeclarativeBase):
+    class SchemaBase(Shown, DeclarativeBase):
         """The declarative base of one schema."""
 
         metadata = MetaData(schema=schema)
@@ -72,15 +72,14 @@ def _status_type(metadata: MetaData) -> Enum:
     )
 
 
-def _copy(
-    original: type[DeclarativeBase], base: type[DeclarativeBase], schema: str
-) -> type[DeclarativeBase]:
+def _copy(original: type[Base], base: type[DeclarativeBase], schema: str) -> type[DeclarativeBase]:
     """Map a class with the methods of *original* to the copy of its table."""
-    own = {
+    own: dict[str, Any] = {
         name: value
         for name, value in vars(original).items()
         if isinstance(value, FunctionType | property) and not name.startswith("__init")
     }
     table = base.metadata.tables[f"{schema}.{original.__tablename__}"]
     body = {"__doc__": original.__doc__, "__module__": original.__module__, "__table__": table}
+    own["__shown__"] = original.__shown__
     return type(original.__name__, (base,), {**own, **body})

@@ -29,6 +29,7 @@ class StoredSignal(Base):
     """
 
     __tablename__ = "signals"
+    __shown__ = ("id", "name", "target_id")
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     target_id: Mapped[int] = mapped_column(

@@ -16,6 +16,7 @@ class Transition(Base):
     """One entry of an instance's history: an outcome, an error, a crash or a hand's edit."""
 
     __tablename__ = "transitions"
+    __shown__ = ("id", "instance_id", "kind", "step")
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     instance_id: Mapped[int] = mapped_column(

@@ -25,6 +25,9 @@ from urllib.parse import quote
 #: Settings for servers whose data nobody will miss.
 CARELESS = {"fsync": "off", "full_page_writes": "off"}
 
+#: What a start that failed leaves in its directory.
+_OURS = {"data", "log", "programs"}
+
 # Becomes the server, after leaving somebody behind who reads from the starter's pipe. When that
 # closes without a word, the starter is dead: the server ends, and so does its directory ($0).
 _WATCH = """
@@ -63,6 +66,7 @@ class Server:
         self._user = _unprivileged_user()
         made = directory or Path(tempfile.mkdtemp(prefix="gendurable-", dir=parent))
         self.directory = made.absolute()
+        _refuse_others(self.directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._own(self.directory)
         self._programs = self._reachable(programs)
@@ -203,6 +207,18 @@ def embedded_programs() -> Path:
             " its programs in GENDURABLE_TEST_PG_BIN, or a server in GENDURABLE_TEST_URL"
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _refuse_others(directory: Path) -> None:
+    """Refuse a directory that holds what is not a server's: it would be given away, too."""
+    if not directory.is_dir() or (directory / "data" / "PG_VERSION").exists():
+        return
+    found = sorted(entry.name for entry in directory.iterdir())
+    if others := [name for name in found if name not in _OURS and not name.endswith(".libs")]:
+        raise RuntimeError(
+            f"{directory} holds {others[0]!r}, which is no server's: name a directory that is empty"
+            " or not there yet, or one that a server was started in before"
+        )
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:

@@ -5,7 +5,17 @@ with ``serve(durable)``. Pages are made on the server and work without JavaScrip
 themselves up to date.
 """
 
-from gendurable.web.app import dashboard
-from gendurable.web.serving import serve
+#: What the extra brings.
+NEEDED = ("jinja2", "markupsafe", "werkzeug")
+
+try:
+    from gendurable.web.app import dashboard
+    from gendurable.web.serving import serve
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in NEEDED:
+        raise
+    raise ModuleNotFoundError(
+        f"the dashboard needs {error.name}: pip install 'gendurable[web]'", name=error.name
+    ) from error
 
 __all__ = ["dashboard", "serve"]

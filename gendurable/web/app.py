@@ -17,6 +17,7 @@ from werkzeug.wrappers import Request, Response
 
 from gendurable.engine import faults
 from gendurable.errors import ConfigError, SchemaError
+from gendurable.operations import Operations
 from gendurable.web import actions, display, instances, listings, pages
 from gendurable.web.guard import FIELD, HEADERS, Tokens, refuse_other_sites, refuse_strangers
 from gendurable.web.page import Page
@@ -68,6 +69,8 @@ def dashboard(
     Raises:
         ConfigError: an argument is not usable.
     """
+    if not isinstance(durable, Operations):
+        raise ConfigError(f"dashboard({durable!r}) takes a binding: what gendurable.bind() returns")
     hook: object = authenticate
     if hook is not None and not callable(hook):
         raise ConfigError(f"authenticate={authenticate!r} must be a function of the environment")

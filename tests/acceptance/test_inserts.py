@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 import gendurable as gd
 from gendurable.errors import DuplicateInstance, InvalidInput, NoTarget
+from gendurable.models.schemas import tables_for
 from gendurable.testing import assert_status, drain
 from tests.acceptance.tickets import Ticket
 
@@ -265,3 +266,25 @@ class TestNames:
         with pytest.raises(NoTarget):
             durable.cancel("k", "no")
         assert durable.cancel(ended, "again") is False
+
+
+class TestRepr:
+    def test_says_which_row_it_is(self, durable):
+        """A row shows what is loaded of it, and reads nothing for that."""
+        id = durable.insert(Ticket()).id
+        found = durable.instance(id)
+        assert (
+            repr(found) == f"<Instance id={id} fsm={found.fsm} step={found.step} status=runnable>"
+        )
+
+        with Session(durable.engine) as session:
+            found = durable.instance(id, session=session)
+            session.expire(found)
+            session.expunge(found)
+        assert repr(found) == "<Instance>"
+        assert repr(durable.StoredSignal(id=3, name="go")) == "<StoredSignal id=3 name=go>"
+
+    def test_in_another_schema(self):
+        """Its classes show the same."""
+        tables = tables_for("elsewhere")
+        assert repr(tables.Transition(id=1, kind="next")) == "<Transition id=1 kind=next>"

@@ -117,7 +117,7 @@ class TestInstance:
         id = durable.insert(Idle())
         durable.cancel(id, "no")
 
-        with pytest.raises(gd.NoTarget):
+        with pytest.raises(gd.NoTarget, match="has ended, cancelled: only live.*be paused"):
             durable.pause(id)
 
     def test_takes_effect_with_the_callers_transaction(self, durable, session, row):

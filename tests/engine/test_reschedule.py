@@ -60,7 +60,7 @@ class TestReschedule:
         handle = durable.insert(Letter())
         durable.cancel(handle, "not needed")
 
-        with pytest.raises(gd.NoTarget):
+        with pytest.raises(gd.NoTarget, match="has ended, cancelled: only live.*be rescheduled"):
             durable.reschedule(handle, priority=1)
 
     def test_refuses_nonsense(self, durable: gd.Durable) -> None:

@@ -135,6 +135,7 @@ class TestWorker:
         [
             (["nowhere:durable"], "no module named 'nowhere' in /"),
             (["nowhere.py:durable"], "such as nowhere:durable"),
+            (["./some/where.py:durable"], "such as some.where:durable"),
             (["myapp:missing"], "'myapp' has no 'missing'"),
             (["myapp:nothing"], "a binding is what gendurable.bind() returns"),
             (["myapp:durable", "-q", "default"], "should look like default=10"),

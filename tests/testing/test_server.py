@@ -215,3 +215,15 @@ def test_says_how_to_get_a_server(monkeypatch):
 
     with pytest.raises(RuntimeError, match=r"gendurable\[embedded\].*TEST_PG_BIN.*TEST_URL"):
         Server()
+
+
+def test_leaves_the_directories_of_others_alone(tmp_path):
+    """What holds something else is neither written to nor given away."""
+    (tmp_path / "__init__.py").touch()
+    owner = tmp_path.stat().st_uid
+
+    with pytest.raises(RuntimeError, match=r"holds '__init__\.py'"):
+        Server(directory=tmp_path)
+
+    assert [one.name for one in tmp_path.iterdir()] == ["__init__.py"]
+    assert tmp_path.stat().st_uid == owner

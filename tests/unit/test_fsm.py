@@ -317,6 +317,14 @@ def static_step():
             return gd.Done()
 
 
+def step_made_static():
+    class Order(gd.FSM):
+        @staticmethod
+        @gd.step
+        def start(ctx):
+            return gd.Done()
+
+
 def hidden_step():
     class Base(gd.FSM, abstract=True):
         @gd.step
@@ -437,7 +445,8 @@ MISTAKES = [
     (too_much_context, r"def start\(self, ctx\)"),
     (generator, "is a generator"),
     (returns_nothing, "Order.start returns None; a step must return an outcome"),
-    (static_step, "@step marks methods"),
+    (static_step, "Order.start: a step is no staticmethod"),
+    (step_made_static, "Order.start: a step is no staticmethod"),
     (hidden_step, "Order.start hides a step"),
     (field_handle, "Order.handle cannot be a field"),
     (field_step, "Order.step cannot be a field"),

@@ -73,6 +73,18 @@ class TestClass:
         with pytest.raises(gd.InvalidOutcome, match="subclass FSM"):
             Report.__machine__.steps["perform"].func(Report(), context())
 
+    @pytest.mark.parametrize("answer", [gd.Fail("no"), gd.Snooze(3), gd.Retry(3)])
+    def test_what_is_to_be_raised_is_no_result(self, answer):
+        """It is a mistake of the code, so the job fails at once and says how it is meant."""
+
+        class Report(gd.Job):
+            def perform(self, ctx):
+                return answer
+
+        with pytest.raises(gd.InvalidOutcome, match="raise gd|subclass FSM") as caught:
+            Report.__machine__.steps["perform"].func(Report(), context())
+        assert isinstance(Report().handle(caught.value, context()), gd.Stop)
+
     def test_max_attempts_is_a_keyword_or_an_attribute(self):
         """Both say the same, and the default is 20."""
 
@@ -125,6 +137,31 @@ class TestHandle:
                 return timedelta(hours=attempt + 1)
 
         assert Patient().handle(OSError(), context(1)) == gd.Retry(7200)
+
+    def test_backoff_is_no_coroutine(self):
+        """Nobody would await it."""
+        with pytest.raises(TypeError, match=r"Eager\.backoff must be def backoff\(self, attempt\)"):
+
+            class Eager(gd.Job):
+                def perform(self, ctx):
+                    return None
+
+                async def backoff(self, attempt):
+                    return 1
+
+    @pytest.mark.parametrize("answer", [None, "soon", -1])
+    def test_backoff_returns_a_duration(self, answer):
+        """Whoever returns something else is told which method did."""
+
+        class Vague(gd.Job):
+            def perform(self, ctx):
+                return None
+
+            def backoff(self, attempt):
+                return answer
+
+        with pytest.raises(gd.InvalidOutcome, match=rf"Vague\.backoff\(1\)={answer!r}"):
+            Vague().handle(OSError(), context(1))
 
     def test_fail_fails_at_once(self):
         """With attempts left, too; the reason may be an exception."""
@@ -275,3 +312,12 @@ def test_a_mistake_is_an_error_of_the_class(declare, mend):
     """The message names the class and says how to mend it."""
     with pytest.raises(TypeError, match=mend):
         declare()
+
+
+def test_a_class_needs_no_decorator():
+    """``@job`` on a class says to subclass."""
+    with pytest.raises(TypeError, match="subclass gd.Job"):
+
+        @gd.job
+        class Report:
+            pass

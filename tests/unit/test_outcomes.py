@@ -62,6 +62,40 @@ def test_nonsense_is_refused_at_birth(outcome, arguments, named):
         outcome(**arguments)
 
 
+async def _coroutine():
+    """What an async step returns when it is called."""
+
+
+@pytest.mark.parametrize("called", [gd.Done, _coroutine])
+def test_a_step_is_named_and_not_called(called):
+    """What a step returned is not the step."""
+    with pytest.raises(gd.InvalidOutcome, match=r"do not call it, as in Next\(self\.second\)"):
+        gd.Next(called())
+    with pytest.raises(gd.InvalidOutcome, match=r"Await\(\.\.\., then=self\.second\)"):
+        gd.Await("a", then=called())
+
+
+def test_a_step_is_no_outcome():
+    """Whoever returns a step is told how to go there, and is spared the state."""
+
+    class Order(gd.FSM):
+        secret: str = "a" * 1000
+
+        @gd.step(initial=True)
+        def first(self, ctx):
+            return self.second
+
+        @gd.step
+        def second(self, ctx):
+            return gd.Done()
+
+    mend = Order.__machine__.mend(Order().second)
+
+    assert mend.endswith("Order.second, a step; return Next(self.second) to go there")
+    assert "one of Next" in Order.__machine__.mend("second")
+    assert len(Order.__machine__.mend(Order())) < 200
+
+
 def test_delays_are_kept_in_seconds():
     """Timedeltas and numbers come out as float seconds."""
     assert gd.Next("a", delay=timedelta(minutes=1)).delay == 60.0

@@ -128,6 +128,7 @@ class Everything(gd.FSM, abstract=True):
     floats: set[float]
     mapping: dict[str, float]
     by_int: dict[int, bytes]
+    by_float: dict[float, int]
     by_day: dict[date, int]
     pair: Pair
     shape: Shape
@@ -159,6 +160,7 @@ VALUES = {
     "floats": st.sets(FLOATS, max_size=4),
     "mapping": st.dictionaries(TEXT, FLOATS, max_size=4),
     "by_int": st.dictionaries(st.integers(), st.binary(), max_size=4),
+    "by_float": st.dictionaries(FLOATS, st.integers(), max_size=4),
     "by_day": st.dictionaries(st.dates(), st.integers(), max_size=4),
     "pair": st.builds(Pair, raw=st.binary(), number=FLOATS),
     "shape": st.fixed_dictionaries({"raw": st.binary(), "number": FLOATS}),

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 import gendurable as gd
-from gendurable.spawn import check_name, join_key
+from gendurable.errors import InvalidInput
+from gendurable.spawn import check_name, check_several, join_key
 
 
 class Report(gd.Job):
@@ -43,6 +44,14 @@ class TestJoinKey:
         """A first part with a colon would be matched by another name than the one given."""
         with pytest.raises(gd.InvalidInput, match="key="):
             join_key(key, "key")
+
+
+class TestCheckSeveral:
+    @pytest.mark.parametrize("objs", [None, 5, "text", b"raw", Report()])
+    def test_refuses_what_is_no_list(self, objs):
+        """One object, or none at all, is told apart from several."""
+        with pytest.raises(InvalidInput, match=r"objs=.*(must be a list|single object)"):
+            check_several(objs, "objs")
 
 
 class TestSpawn:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
+import pytest
 from flask import Flask
 from pyramid.config import Configurator
 from pyramid.wsgi import wsgiapp2
@@ -99,3 +102,19 @@ class TestMounts:
         assert "second:1" not in visitor.get("/one/instances").text
         assert "second:1" in visitor.get("/two/instances").text
         two.notifier.close()
+
+
+def test_it_takes_a_binding(engine):
+    """What is none is refused where it enters, and not by the first request."""
+    with pytest.raises(gd.ConfigError, match=r"takes a binding.*gendurable\.bind"):
+        dashboard(engine)
+
+
+def test_without_the_extra_it_says_what_is_missing():
+    """Whoever imports it learns what to install."""
+    code = "import sys; sys.modules['jinja2'] = None; from gendurable.web import dashboard"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert "ModuleNotFoundError: the dashboard needs jinja2: pip install 'gendurable[web]'" in (
+        ended.stderr
+    )
