@@ -62,10 +62,11 @@ def commit_session(session: Session, only: Connection | None) -> None:
 
 
 def _is_only_that(session: Session) -> bool:
-    """Whether a session is ours and flushed, in no savepoint, and listened to by nobody else."""
+    """Whether a session is ours, in a transaction of its own, flushed, and nobody listens to it."""
     told: Any = session.dispatch
     return (
         type(session) is StepSession
+        and isinstance(session.bind, Engine)
         and len(told.before_commit) == 1
         and not told.after_commit
         and not (session.new or session.dirty or session.deleted)
