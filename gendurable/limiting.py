@@ -44,6 +44,7 @@ class Limiting(Operations):
                 limits.reset(work.conn, self.db, name)
             else:
                 limits.override(work.conn, self.db, name, limit)
+            work.care.limits = True  # once it is committed: who waits may have room by that
 
         carry_out(self, session, change)
 

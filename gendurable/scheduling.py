@@ -159,12 +159,15 @@ class Scheduling(Operations):
 
         Raises:
             NoTarget: there is no such schedule.
+            UnknownLimit: nobody configures its rate limit.
+            InvalidInput: its weight is above the burst of that by now.
         """
         check_name(name, "name")
 
         def insert(work: Work) -> int:
             self._ensure(work, name)
-            fired = schedules.trigger(work.conn, self.db, name, word_of(self.probes))
+            word = word_of(self.probes)
+            fired = schedules.trigger(work.conn, self.db, self.settings, name, word)
             work.queues.add(fired.queue)
             return fired.ids[0]
 

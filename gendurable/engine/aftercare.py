@@ -25,9 +25,10 @@ class Aftercare:
     keys: set[str] = field(default_factory=set)  # a slot may be free, or nobody stand for a queue
     rates: set[str] = field(default_factory=set)  # another row may be the head of the bucket
     claims: set[tuple[int, int]] = field(default_factory=set)  # their sessions may hold locks
+    limits: bool = False  # one has changed: there may be room, or tokens sooner
 
     def __bool__(self) -> bool:
-        return bool(self.keys or self.rates or self.claims)
+        return bool(self.keys or self.rates or self.claims or self.limits)
 
     def moved(self, row: Any) -> None:
         """Note that a row has left its place before the limits that it has."""
@@ -58,10 +59,14 @@ def attend(conn: Connection, db: Database, care: Aftercare) -> set[str]:
         lost = [pair for pair in care.claims if not _holds(seen.get(pair[0]), pair[1])]
         leases.terminate(conn, [leases.session_name(db, *pair) for pair in lost])
     queues: set[str] = set()
-    if care.keys:
-        queues |= gates.look(conn, db, care.keys).queues
+    keys = care.keys | gates.sweep(conn, db) if care.limits else care.keys
+    if keys:
+        queues |= gates.look(conn, db, keys).queues
+    if care.limits:
+        gates.stir(conn, db)
     if care.rates:
         heads.reckon(conn, db, care.rates)
+    if care.rates or care.limits:
         queues |= gates.ripen(conn, db)[1]
     return queues
 

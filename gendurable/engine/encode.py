@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
 
-from gendurable.engine.limits import check_weight
+from gendurable.engine.limits import Bursts, check_weight
 from gendurable.engine.nouns import Claim, Finished
 from gendurable.engine.spawning import encode_child, in_key_order
 from gendurable.errors import InvalidOutcome
@@ -89,6 +89,9 @@ def _check_weights(outcome: Next | Await | ScheduleChildren, bursts: Mapping[str
         rated.append(outcome)
     if isinstance(outcome, ScheduleChildren):
         rated += [spawn for spawn in outcome.children if spawn.rate_limit is not None]
+    rated = [one for one in rated if one.weight > 1]  # one token fits into any bucket
+    if rated and isinstance(bursts, Bursts):
+        bursts = bursts.renewed()
     for one in rated:
         check_weight(one.rate_limit, one.weight, bursts, InvalidOutcome)
 

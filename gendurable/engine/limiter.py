@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gendurable.engine.room import Bucket, Gate
+from gendurable.engine.room import UNJUDGED, Bucket, Gate
 from gendurable.queries import buckets as rates
 from gendurable.queries import claim, crowds
 from gendurable.queries import limits as keys
@@ -29,8 +29,6 @@ ID, PRIORITY, KEY, RATE, WEIGHT, DUE = 0, 10, 19, 20, 21, 22
 STARTED, WON, MAIL = 23, 24, 25
 #: Behind a locked row that was not met by the claim itself: not started, no lock, perhaps mail.
 FETCHED = (False, None, True, None)
-#: How soon to look at a bucket whose head could not be judged here.
-UNJUDGED = 20_000
 #: How many of the first due rows are marked at once: a few, and if that helps, many.
 SOME, MANY = 200, 10_000
 
@@ -155,6 +153,8 @@ class _Court:
         for row, waits_for in self._candidates:
             if len(self.admission.rows) + bisect_left(others, _urgency(row)) >= self._room:
                 self.admission.crowded = True
+                for bucket in self._buckets.values():
+                    bucket.leave()
                 break
             verdict = self._judge(row)
             if verdict is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,6 +104,21 @@ def bursts(conn: Connection, db: Database, settings: Settings) -> dict[str, int]
     return found
 
 
+class Bursts(dict[str, int]):
+    """What fits into the bucket of each rate, by name: a copy that can be made anew."""
+
+    def __init__(
+        self, known: Mapping[str, int], renew: Callable[[], Mapping[str, int] | None]
+    ) -> None:
+        super().__init__(known)
+        self._renew = renew
+
+    def renewed(self) -> Mapping[str, int]:
+        """Return what the database says now; this copy, if that cannot be known in a moment."""
+        found = self._renew()
+        return self if found is None else found
+
+
 def forget(conn: Connection, db: Database) -> None:
     """Drop buckets that have long been full again: a bucket that is not there is full."""
     buckets.forget(conn, db, BATCH)
@@ -124,17 +139,29 @@ def check(conn: Connection, db: Database, settings: Settings, rated: Sequence[Sp
         UnknownLimit: neither the binding nor the database has such a rate.
         InvalidInput: a weight is above the burst.
     """
-    if not rated:
-        return
+    if rated:
+        check_rates(conn, db, settings, [(str(one.rate_limit), one.weight) for one in rated])
+
+
+def check_spec(conn: Connection, db: Database, settings: Settings, spec: str) -> None:
+    """Refuse what ``check`` refuses of a row that was encoded before, as JSON."""
+    row = json.loads(spec)
+    if row.get("rate_limit") is not None:
+        check_rates(conn, db, settings, [(row["rate_limit"], row.get("weight", 1))])
+
+
+def check_rates(
+    conn: Connection, db: Database, settings: Settings, rated: Iterable[tuple[str, int]]
+) -> None:
+    """Refuse what ``check`` refuses, by keys and weights."""
     allowed = bursts(conn, db, settings)
-    for spawn in rated:
-        name = name_of(str(spawn.rate_limit))
-        if name not in allowed:
+    for key, weight in rated:
+        if name_of(key) not in allowed:
             raise UnknownLimit(
-                f"rate_limit={spawn.rate_limit!r}: there is no limit {name!r};"
+                f"rate_limit={key!r}: there is no limit {name_of(key)!r};"
                 " add it to bind(rate_limits=...), or call set_limit"
             )
-        check_weight(str(spawn.rate_limit), spawn.weight, allowed)
+        check_weight(key, weight, allowed)
 
 
 def check_weight(

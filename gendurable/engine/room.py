@@ -10,6 +10,8 @@ from typing import Any
 #: In microseconds: how soon to look again at a bucket whose rate nobody knows, and what is as good
 #: as never, a hundred years; if the rate changes, the bucket is looked at again.
 UNKNOWN, NEVER = 1_000_000, 3_155_760_000_000_000
+#: How soon to look at a bucket whose head could not be judged: somebody holds it, or its key.
+UNJUDGED = 20_000
 
 
 class Gate:
@@ -32,7 +34,7 @@ class Gate:
 class Bucket:
     """The tokens of a key, in whole units: *unit* of them to a token, *amount* a microsecond."""
 
-    __slots__ = ("_level", "amount", "burst", "changed", "head", "key", "unit", "used")
+    __slots__ = ("_level", "amount", "burst", "changed", "head", "key", "later", "unit", "used")
 
     def __init__(
         self,
@@ -51,6 +53,8 @@ class Bucket:
         self.unit = stored_unit if per is None else per
         self.burst = burst or 0
         self.head: int | None = None
+        #: How soon to look at it if rows wait, and none was found to be the head.
+        self.later = UNJUDGED
         self.changed = False
         self._level = int(level) * self.unit // stored_unit
         if amount is not None:
@@ -82,6 +86,11 @@ class Bucket:
             self.changed = True
         return False
 
+    def leave(self) -> None:
+        """Leave what is there for want of a place to run: whoever waits is let in at once."""
+        if self.changed:
+            self.later = 0
+
     def take(self, weight: int) -> None:
         """Take tokens."""
         self._level -= weight * self.unit
@@ -96,6 +105,7 @@ class Bucket:
                 "unit": self.unit,
                 "used": self.used,
                 "head": self.head,
+                "later": self.later,
                 "amount": self.amount,
                 "burst": self.burst if self.known else None,
             }

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import DBAPIError
 
-from gendurable.engine import enqueue, faults, occurrences
+from gendurable.engine import enqueue, faults, limits, occurrences
 from gendurable.errors import NoTarget
 from gendurable.outcomes import KEEP, Keep
 from gendurable.queries import due
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from gendurable.queries.enqueue import Row
     from gendurable.queries.statement import Database
+    from gendurable.settings import Settings
 
 log = logging.getLogger("gendurable")
 
@@ -136,15 +137,24 @@ def _fire(conn: Connection, db: Database, row: Any, word: Mapping[str, str]) -> 
     return Fired(row.name, ids, len(skipped), queue_of(row))
 
 
-def trigger(conn: Connection, db: Database, name: str, word: Mapping[str, str] = _NO_WORD) -> Fired:
+def trigger(
+    conn: Connection,
+    db: Database,
+    settings: Settings,
+    name: str,
+    word: Mapping[str, str] = _NO_WORD,
+) -> Fired:
     """Insert an instance of a schedule now; when it is due next stays as it is.
 
     Where occurrences must not overlap, one whose instance still lives is not forgotten by this.
 
     Raises:
         NoTarget: there is no such schedule.
+        UnknownLimit: nobody configures its rate.
+        InvalidInput: its weight is above the burst of that.
     """
     row = _locked(conn, db, name)
+    limits.check_spec(conn, db, settings, row.spec)
     ids = enqueue.insert_plain(conn, db, [_instance(row, row.now, word, triggered=True)])
     hidden = row.overlap == "skip" and _lives(conn, db, row)
     due.advance(

@@ -134,6 +134,7 @@ _spent = document(
     unit=BigInteger,
     used=Text,
     head=BigInteger,
+    later=BigInteger,
     amount=BigInteger,
     burst=BigInteger,
 )
@@ -157,7 +158,7 @@ SPEND = Statement(
         at=_used_at,
         head_at=case(
             (_spent.c.head.isnot(None), _used_at + _spent.c.head * _microsecond),
-            (_any_waits, _used_at + literal_column("20000") * _microsecond),
+            (_any_waits, _used_at + _spent.c.later * _microsecond),
             else_=null(),
         ),
     ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf
+from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from gendurable.engine import gates, limits
 from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from gendurable.runtime.binding import Binding
 
 #: How often, in seconds, to look for what nobody was told of: the floor of all limits.
@@ -20,6 +23,8 @@ SWEEP = 1.0
 SHARE = 0.1
 #: How often to look again at a key whose waiting rows were all locked, and the first wait.
 TRIES, FIRST = 8, 0.001
+#: How long, in seconds, a step waits at most to know what the rates are now.
+PATIENCE = 1.0
 #: The shortest sleep, in seconds, before a timer: what is due at the same instant goes together.
 SHORTEST = 0.002
 
@@ -38,7 +43,9 @@ class Gates:
         self._sweep_at = 0.0
         self._head_at = inf
         self._declared = False
-        self.daemon = Daemon(f"{outage.name}-gates", self.tick, outage=outage)
+        self._asked: deque[Event] = deque()
+        self._ended = False
+        self.daemon = Daemon(f"{outage.name}-gates", self.tick, outage=outage, close=self._let_go)
 
     def look(self, keys: Iterable[str], *, timer: bool = False) -> None:
         """Have *keys* looked at; with *timer* a bucket has a head that waits for an instant."""
@@ -48,6 +55,18 @@ class Gates:
         if timer or self._news:
             self.daemon.wake()
 
+    def bursts(self) -> Mapping[str, int] | None:
+        """Return the bursts as the database has them now, None if that takes too long.
+
+        A step may hold the last connection but this thread's, which is therefore the one to read.
+        """
+        answered = Event()
+        self._asked.append(answered)
+        if self._ended:
+            return None
+        self.daemon.wake()
+        return self._binding.bursts if answered.wait(PATIENCE) else None
+
     def tick(self) -> float:
         """Look at what is due; return the seconds until there is more to do."""
         now = monotonic()
@@ -56,6 +75,8 @@ class Gates:
             keys.add(self._news.popleft())
         if self._sweep_at <= now:
             keys |= self._sweep()
+        if self._asked:
+            self._answer()
         if keys:
             self._look(keys)
         if self._head_at <= monotonic():
@@ -77,6 +98,20 @@ class Gates:
                 self._again[key] = monotonic() + FIRST * 2**tries, tries + 1
         binding.notifier.announce(seen.queues)
 
+    def _answer(self) -> None:
+        binding, asked = self._binding, [self._asked.popleft() for _ in range(len(self._asked))]
+        with binding.engine.begin() as conn:
+            binding.bursts = self._read_bursts(conn)
+        for one in asked:
+            one.set()
+
+    def _read_bursts(self, conn: Connection) -> limits.Bursts:
+        binding = self._binding
+        return limits.Bursts(limits.bursts(conn, binding.db, binding.settings), self.bursts)
+
+    def _let_go(self) -> None:
+        self._ended = True
+
     def _sweep(self) -> set[str]:
         began = monotonic()
         binding = self._binding
@@ -85,7 +120,7 @@ class Gates:
                 limits.declare(conn, binding.db, binding.settings)
             keys = gates.sweep(conn, binding.db)
             gates.stir(conn, binding.db)
-            binding.bursts = limits.bursts(conn, binding.db, binding.settings)
+            binding.bursts = self._read_bursts(conn)
         self._declared = True
         took = monotonic() - began
         self._sweep_at = monotonic() + max(SWEEP, took / SHARE)

@@ -97,7 +97,7 @@ class _Drain:
             migrations.check(conn, binding.settings.schema)
             leases.take_back(conn, binding.db, binding.catalogue.known())
             limits.declare(conn, binding.db, binding.settings)
-            binding.bursts = limits.bursts(conn, binding.db, binding.settings)
+        binding.bursts = limits.Bursts({}, self._bursts)
         while (
             self._let_time_tell()
             or self._run_what_is_due()
@@ -120,6 +120,11 @@ class _Drain:
                 leases.terminate(conn, reaped.backends)
             fired = leases.fire_deadlines(conn, binding.db)
         return bool(reaped.count or fired.count)
+
+    def _bursts(self) -> dict[str, int]:
+        binding = self._binding
+        with binding.engine.begin() as conn:
+            return limits.bursts(conn, binding.db, binding.settings)
 
     def _run_what_is_due(self) -> bool:
         """Run each queue until it is empty; say whether there was anything to do."""

@@ -143,6 +143,34 @@ class TestTokens:
         assert play.started(queue=queue) == {"default": here[1:2], "other": there[:1]}[queue]
 
 
+class TestRoom:
+    def test_what_a_claim_leaves_may_start_at_once(self, play, rate, later):
+        """A worker of one slot takes the tokens that are there as fast as it can."""
+        rate(1, per=1, burst=4)
+        play.rows_of(4, rate_limit="r")
+        play.start()
+        ids = play.rows_of(4, rate_limit="r")
+        assert play.started() == []
+        later(4)
+        order = []
+        for _ in ids:
+            order += play.started(1)
+            assert play.bucket("r").head_at is None or play.ripen() in (set(), {"default"})
+
+        assert order == ids
+
+    def test_a_drain_starts_all_that_have_tokens(self, durable, rate, play):
+        """Also one that lets no time pass."""
+        rate(10, per=10, burst=10)
+        play.rows_of(1, rate_limit="r", weight=10)
+        play.start()
+        play.rows_of(8, rate_limit="r")
+        drain(durable, with_scheduled=False)
+        elapse(durable, 6.5)
+
+        assert drain(durable, with_scheduled=False) == {"done": 6}
+
+
 class TestOrder:
     def test_nothing_light_passes_a_heavy_head(self, play, rate, later):
         """Who waits for many tokens gets them, though others could do with what is there."""
@@ -333,6 +361,38 @@ class TestRefusals:
         assert [type(error) for error in errors] == [InvalidOutcome]
         assert durable.instance(handle).result == "handled"
 
+    @pytest.mark.parametrize(("burst", "ends"), [(20, "done"), (3, "failed")])
+    def test_the_burst_that_holds_is_that_of_the_moment(self, durable, rate, burst, ends):
+        """A step whose rate was changed while it ran is judged by what is in force now."""
+        rate(100, per=1, burst=10)
+        SCRIPT["handle"] = lambda error, ctx: gd.Stop(error)
+
+        def start(obj, ctx):
+            rate(100, per=1, burst=burst)
+            return gd.Next("then", rate_limit="r", weight=5 if burst < 5 else 15)
+
+        SCRIPT["start"] = start
+        handle = durable.insert(Actor())
+        drain(durable)
+
+        assert durable.instance(handle).status == ends
+
+    @pytest.mark.parametrize(("burst", "ends"), [(20, "done"), (3, "failed")])
+    def test_the_same_in_a_worker(self, durable, rate, burst, ends, eventually):
+        """It does not wait for the next sweep to know."""
+        rate(100, per=1, burst=10)
+        SCRIPT["handle"] = lambda error, ctx: gd.Stop(error)
+        SCRIPT["start"] = lambda obj, ctx: gd.Next(
+            "then", rate_limit="r", weight=5 if burst < 5 else 15
+        )
+        with durable.worker(gc=False):
+            eventually(lambda: durable.bursts.get("r") == 10)
+            rate(100, per=1, burst=burst)
+            handle = durable.insert(Actor())
+            eventually(lambda: durable.instance(handle).status in ("done", "failed"))
+
+        assert durable.instance(handle).status == ends
+
 
 class TestUnknown:
     @pytest.fixture
@@ -387,11 +447,30 @@ class TestChanges:
         rate(1, per=1_000_000, burst=1)
         ids = play.rows_of(3, rate_limit="r")
         play.start()
-        rate(1_000_000, per=1, burst=2)
+        play.change("UPDATE gendurable.limits SET amount = 1000000, per_us = 1000000, burst = 2")
         play.sweep()
         assert play.ripen() == {"default"}
 
         assert play.started() == ids[1:]
+
+    def test_a_raised_rate_lets_in_at_once(self, play, rate):
+        """Whoever raises a rate lets in who waits, once that is committed, and needs no sweep."""
+        rate(1, per=1_000_000, burst=1)
+        ids = play.rows_of(3, rate_limit="r")
+        play.start()
+        rate(1_000_000, per=1, burst=2)
+
+        assert play.started() == ids[1:]
+
+    def test_of_a_limit_for_which_nobody_waits_writes_nothing_else(self, play, rate):
+        """Rows that start anyway, and buckets without a head, are left alone."""
+        rate(10, per=1)
+        play.rows_of(1, rate_limit="r")
+        play.start()
+        before = play.rows("SELECT xmin::text, ctid::text FROM gendurable.buckets")
+        rate(20, per=1)
+
+        assert play.rows("SELECT xmin::text, ctid::text FROM gendurable.buckets") == before
 
     def test_a_claim_that_judges_by_the_old_rate(self, play, rate, conn):
         """A head that was reckoned by a rate which had just changed is found, too."""

@@ -361,6 +361,18 @@ class TestByHand:
         assert durable.schedules() == []
         assert not durable.unschedule("yearly")
 
+    def test_trigger_refuses_what_an_insert_refuses(self, durable):
+        """A rate that nobody configures, or a weight above its burst, is told to who triggers."""
+        durable.schedule("dry", Report(), cron=YEARLY, rate_limit="nobody", weight=5)
+
+        with pytest.raises(gd.UnknownLimit):
+            durable.trigger("dry")
+        durable.set_limit("nobody", gd.RateLimit(2))
+        with pytest.raises(gd.InvalidInput, match="weight=5 is above the burst 2"):
+            durable.trigger("dry")
+        durable.set_limit("nobody", gd.RateLimit(5))
+        assert durable.instance(durable.trigger("dry")).weight == 5
+
     @pytest.mark.parametrize("operation", ["pause_schedule", "resume_schedule", "trigger"])
     def test_of_an_unknown_name(self, durable, operation):
         """The message says what a schedule comes from."""
