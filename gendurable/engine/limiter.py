@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gendurable.engine.room import UNJUDGED, Bucket, Gate
+from gendurable.engine.room import UNJUDGED, Bucket, Gate, Rival, Turn
 from gendurable.queries import buckets as rates
 from gendurable.queries import claim, crowds
 from gendurable.queries import limits as keys
@@ -136,12 +136,14 @@ class _Court:
         if not names:
             return missing
         for key, there, *rest in rates.read(self._conn, self._db, names, self._queue, self._room):
-            policy, row = rest[:7], rest[7:]
+            policy, turn, rival, row = rest[:7], rest[7:10], rest[10:13], rest[13:]
             if not there:
                 missing.add(key)
             elif policy[0] is not None:  # not held by somebody else
                 if key not in self._buckets:
-                    self._buckets[key] = Bucket(key, *policy)
+                    self._buckets[key] = Bucket(
+                        key, *policy, turn=Turn.of(*turn), rival=Rival.of(*rival)
+                    )
                 if row[ID] is not None:
                     self._candidates.append(((*row, *FETCHED), "rate"))
         return missing
@@ -190,9 +192,9 @@ class _Court:
             if bucket is None:
                 self.admission.contended.add(rate)
                 return None
-            if not bucket.admits(row[WEIGHT]):
+            if bucket.yields(row[DUE], row[ID]) or not bucket.admits(row[WEIGHT]):
                 return False, None, "rate"
-            bucket.take(row[WEIGHT])
+            bucket.take(row[ID], row[WEIGHT])
         return True, None if gate is None else gate.take(), None
 
     def _note(self, row: Any, blocked: str | None) -> None:
@@ -218,9 +220,9 @@ class _Court:
             for key, bucket in sorted(self._buckets.items())
             if bucket.changed or key in waiting
         ]
-        self.admission.timer = any(bucket.head for bucket in self._buckets.values()) or bool(
-            waiting
-        )
+        self.admission.timer = any(
+            bucket.head is not None for bucket in self._buckets.values()
+        ) or bool(waiting)
         if spent:
             rates.spend(self._conn, self._db, spent)
 

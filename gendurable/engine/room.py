@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 #: In microseconds: how soon to look again at a bucket whose rate nobody knows, and what is as good
 #: as never, a hundred years; if the rate changes, the bucket is looked at again.
@@ -31,10 +31,39 @@ class Gate:
         return next(self._slots)
 
 
+class Turn(NamedTuple):
+    """A row that was let in to take tokens; *due* only where others wait for that."""
+
+    id: int
+    due: Any
+    left: int
+
+    @classmethod
+    def of(cls, id: int | None, due: Any, left: Any) -> Turn | None:
+        """Return it as a statement did, None where it is nobody's turn."""
+        return None if id is None else cls(id, due, left)
+
+
+class Rival(NamedTuple):
+    """The head of another queue that waits for the same tokens."""
+
+    due: Any
+    id: int
+    weight: int
+
+    @classmethod
+    def of(cls, due: Any, id: int | None, weight: Any) -> Rival | None:
+        """Return it as a statement did, None where nobody else waits."""
+        return None if id is None else cls(due, id, weight)
+
+
 class Bucket:
     """The tokens of a key, in whole units: *unit* of them to a token, *amount* a microsecond."""
 
-    __slots__ = ("_level", "amount", "burst", "changed", "head", "key", "later", "unit", "used")
+    __slots__ = (
+        "_level", "_rival", "_turn", "amount", "burst", "changed", "head", "key", "later", "turn",
+        "unit", "used", "waits_for_turn",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -46,6 +75,9 @@ class Bucket:
         amount: int | None,
         per: int | None,
         burst: int | None,
+        *,
+        turn: Turn | None = None,
+        rival: Rival | None = None,
     ) -> None:
         self.key = key
         self.used = used
@@ -56,6 +88,10 @@ class Bucket:
         #: How soon to look at it if rows wait, and none was found to be the head.
         self.later = UNJUDGED
         self.changed = False
+        self.turn = None if turn is None else turn.id
+        self.waits_for_turn = False
+        self._turn = turn
+        self._rival = rival
         self._level = int(level) * self.unit // stored_unit
         if amount is not None:
             self._level = min(self.burst * self.unit, self._level + elapsed * amount)
@@ -74,10 +110,29 @@ class Bucket:
             return False
         if not self.known:
             return self.close(UNKNOWN)
-        missing = min(weight, self.burst) * self.unit - self._level
-        if missing <= 0:
+        missing = self._missing(weight)
+        return missing <= 0 or self.close(missing)
+
+    def yields(self, due: Any, id: int) -> bool:
+        """Whether the head of another queue has waited longer, so that this one waits for it."""
+        if self.head is not None or not self.known:
+            return False
+        turn, rival = self._turn, self._rival
+        if turn is not None and turn.due is not None and (turn.due, turn.id) < (due, id):
+            self.waits_for_turn = True
+            self.close(max(0, turn.left))
             return True
-        return self.close(-(-missing // self.amount) if self.amount else NEVER)
+        if rival is not None and (rival.due, rival.id) < (due, id):
+            self.close(max(0, self._missing(rival.weight)))
+            return True
+        return False
+
+    def _missing(self, weight: int) -> int:
+        """Return in how many microseconds there are *weight* tokens; 0 or less: they are there."""
+        missing = min(weight, self.burst) * self.unit - self._level
+        if missing <= 0 or not self.amount:
+            return 0 if missing <= 0 else NEVER
+        return -(-missing // self.amount)
 
     def close(self, microseconds: int) -> bool:
         """Let nobody in for so long."""
@@ -91,9 +146,11 @@ class Bucket:
         if self.changed:
             self.later = 0
 
-    def take(self, weight: int) -> None:
-        """Take tokens."""
+    def take(self, id: int, weight: int) -> None:
+        """Let a row take tokens."""
         self._level -= weight * self.unit
+        if id == self.turn:
+            self.turn = None
         self.changed = True
 
     def encode(self) -> str:
@@ -106,7 +163,8 @@ class Bucket:
                 "used": self.used,
                 "head": self.head,
                 "later": self.later,
-                "amount": self.amount,
+                "turn": self.turn,
+                "amount": None if self.waits_for_turn else self.amount,
                 "burst": self.burst if self.known else None,
             }
         )

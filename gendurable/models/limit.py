@@ -48,6 +48,9 @@ class Bucket(Base):
     wait says in *head_at* when there will be enough for the first of them; a debt is a negative
     level. It was reckoned by the rate of *amount* and *burst*; without the amount the head has been
     let in, and *head_at* is only when to look again. A bucket that is not there is full.
+
+    Of the heads of several queues *turn_id* is the one that was let in last: until *turn_until*
+    the others wait for it. After that it has something else to wait for, and holds up nobody.
     """
 
     __tablename__ = "buckets"
@@ -59,6 +62,8 @@ class Bucket(Base):
     head_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     amount: Mapped[int | None] = mapped_column(BigInteger)
     burst: Mapped[int | None] = mapped_column(BigInteger)
+    turn_id: Mapped[int | None] = mapped_column(BigInteger)
+    turn_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
         CheckConstraint("octet_length(key) BETWEEN 1 AND 512", name="buckets_key_size"),

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     Numeric,
     Text,
+    and_,
     bindparam,
     case,
     delete,
@@ -39,6 +40,7 @@ from gendurable.queries.parts import (
     policy,
     waits,
 )
+from gendurable.queries.scans import rival, turns
 from gendurable.queries.statement import Database, Statement, document, records
 
 _queue = bindparam("in_queue", type_=Text)
@@ -76,7 +78,7 @@ OPEN = Statement(
 )
 
 _locked = (
-    select(buckets.c.key, buckets.c.level, buckets.c.per_us, buckets.c.at)
+    select(*(buckets.c[name] for name in ("key", "level", "per_us", "at", "turn_id", "turn_until")))
     .where(buckets.c.key.in_(select(_wanted.c.key)))
     .order_by(buckets.c.key)
     .with_for_update(skip_locked=True)
@@ -97,10 +99,20 @@ _waiting = (
     .correlate(_locked)
     .lateral("waiting")
 )
+_turn = turns(_locked)
+_rival = rival(_locked, _queue, _turn)
+_elsewhere = and_(_turn.c.queue != _queue, _turn.c.waited_for)
 _used = func.greatest(_locked.c.at, NOW)
-#: Lock buckets; tell what is in them, what flows into them, and who of a queue waits.
+
+
+def _microseconds(span: Any) -> Any:
+    return (extract("epoch", span) * literal_column("1000000")).cast(BigInteger)
+
+
+#: Lock buckets; tell what is in them, what flows into them, and who waits, here and elsewhere.
 #:
-#: Index   buckets_pkey, limits_pkey, instances_rate: one more row than there is room for
+#: Index   buckets_pkey, limits_pkey, instances_rate: one more row than there is room for, and the
+#:         head of each other queue; instances_pkey, instances_slot
 #: Locks   UPDATE of the buckets in key order, SKIP LOCKED; NO KEY UPDATE of the waiting rows, too
 #: Race    a bucket that another claim holds is not waited for: its rows stay as they are
 #: Why     the time that tokens are counted to never runs backwards, or some would be made twice
@@ -112,16 +124,22 @@ READ = Statement(
         _locked.c.level,
         _locked.c.per_us.label("unit"),
         _used.cast(Text).label("used"),
-        (extract("epoch", _used - _locked.c.at) * literal_column("1000000"))
-        .cast(BigInteger)
-        .label("elapsed"),
+        _microseconds(_used - _locked.c.at).label("elapsed"),
         _for_wanted.c.amount,
         _for_wanted.c.per_us,
         _for_wanted.c.burst,
+        _locked.c.turn_id,
+        case((_elsewhere, _turn.c.eligible_at)).label("turn_due"),
+        _microseconds(_locked.c.turn_until - _used).label("turn_left"),
+        _rival.c.eligible_at.label("rival_due"),
+        _rival.c.id.label("rival_id"),
+        _rival.c.weight.label("rival_weight"),
         *_waiting.c,
     ).select_from(
         _wanted.outerjoin(_for_wanted, true())
         .outerjoin(_locked, _locked.c.key == _wanted.c.key)
+        .outerjoin(_turn, true())
+        .outerjoin(_rival, true())
         .outerjoin(_waiting, true())
     ),
 )
@@ -137,6 +155,7 @@ _spent = document(
     later=BigInteger,
     amount=BigInteger,
     burst=BigInteger,
+    turn=BigInteger,
 )
 _used_at = _spent.c.used.cast(DateTime(timezone=True))
 _any_waits = exists().where(_waits, instances.c.rate_limit == _spent.c.key)
@@ -155,6 +174,7 @@ SPEND = Statement(
         per_us=_spent.c.unit,
         amount=_spent.c.amount,
         burst=_spent.c.burst,
+        turn_id=_spent.c.turn,
         at=_used_at,
         head_at=case(
             (_spent.c.head.isnot(None), _used_at + _spent.c.head * _microsecond),
@@ -199,9 +219,9 @@ def open_(conn: Connection, db: Database, keys: Iterable[str]) -> None:
 def read(
     conn: Connection, db: Database, keys: Iterable[str], queue: str, limit: int
 ) -> Sequence[Any]:
-    """Lock buckets; return (key, there, level, unit, used, elapsed, amount, per, burst, *row*).
+    """Lock buckets; return (key, there, *bucket*, *turn*, *rival*, *row*) for each waiting row.
 
-    There is one for each waiting row, or one without a row; the level is null if it is held.
+    There is one without a row where none waits; the level is null if the bucket is held.
     """
     parameters = {"keys": _encode(sorted(keys)), "in_queue": queue, "up_to": limit}
     return db.rows(conn, READ, parameters)

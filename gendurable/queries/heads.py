@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Text,
+    and_,
     bindparam,
     case,
     exists,
@@ -33,7 +34,7 @@ from gendurable.queries.parts import (
     waits,
     with_keys,
 )
-from gendurable.queries.scans import fronts
+from gendurable.queries.scans import contends, fronts, turns
 from gendurable.queries.statement import Database, Statement
 
 _queue = bindparam("in_queue", type_=Text)
@@ -41,7 +42,7 @@ _one: ColumnElement[int] = literal_column("1")
 _waits = waits("rate")
 
 _ripe = (
-    select(buckets.c.key)
+    select(buckets.c.key, buckets.c.turn_id, buckets.c.turn_until)
     .where(buckets.c.head_at <= NOW)
     .order_by(buckets.c.head_at)
     .limit(literal_column("1000"))
@@ -50,32 +51,83 @@ _ripe = (
     .prefix_with("MATERIALIZED")
 )
 _for_ripe = policy(_ripe.c.key)
-_lanes, _head = fronts(_ripe, instances.c.rate_limit, _waits)
-_for_lane = policy(_lanes.c.key)
-_heads = (
-    select(_lanes.c.key, _lanes.c.queue, _head.c.id)
-    .select_from(_lanes.join(_for_lane, true()).join(_head, true()))
-    .where(is_open(_lanes.c.queue))
-    .cte("heads")
+_turn = turns(_ripe)
+_turns = (
+    select(_ripe.c.key, _turn.c.waited_for)
+    .select_from(_ripe.join(_turn, true()))
+    .cte("turns")
+    .prefix_with("MATERIALIZED")
 )
-_let_in = update(instances).where(among(select(_heads.c.id))).values(blocked=null()).cte("let_in")
+_lanes, _head = fronts(
+    _ripe, instances.c.rate_limit, _waits, instances.c.eligible_at, instances.c.concurrency_key
+)
+_for_lane = policy(_lanes.c.key)
+_its_turn = _turns.c.key == _lanes.c.key
+_heads = (
+    select(
+        _lanes.c.key,
+        _lanes.c.queue,
+        _head.c.id,
+        _head.c.eligible_at,
+        and_(contends(_lanes.c.queue, _head.c.concurrency_key), ~exists().where(_its_turn)).label(
+            "contends"
+        ),
+    )
+    .select_from(_lanes.join(_for_lane, true()).join(_head, true()))
+    .where(is_open(_lanes.c.queue), ~exists().where(_its_turn, _turns.c.waited_for))
+    .cte("heads")
+    .prefix_with("MATERIALIZED")
+)
+_front = (
+    select(_heads.c.queue, _heads.c.id)
+    .where(_heads.c.key == _ripe.c.key, _heads.c.contends)
+    .order_by(_heads.c.eligible_at, _heads.c.id)
+    .limit(_one)
+    .correlate(_ripe)
+    .lateral("front")
+)
+_first = (
+    select(_ripe.c.key, *_front.c)
+    .select_from(_ripe.join(_front, true()))
+    .cte("first")
+    .prefix_with("MATERIALIZED")
+)
+_chosen = (
+    select(_first.c.id, _first.c.queue)
+    .union_all(select(_heads.c.id, _heads.c.queue).where(~_heads.c.contends))
+    .cte("chosen")
+    .prefix_with("MATERIALIZED")
+)
+_let_in = update(instances).where(among(select(_chosen.c.id))).values(blocked=null()).cte("let_in")
+_next = select(_first.c.id).where(_first.c.key == buckets.c.key).scalar_subquery()
+_taking = exists().where(_turns.c.key == buckets.c.key, _turns.c.waited_for)
+_over = NOW + literal_column("interval '250 milliseconds'")
 _again = exists().where(_waits, instances.c.rate_limit == buckets.c.key)
 _armed = (
     update(buckets)
     .where(with_keys(select(_ripe.c.key)))
     .values(
-        head_at=case((_again, NOW + literal_column("interval '1 second'")), else_=null()),
+        head_at=case(
+            (_taking, buckets.c.turn_until),
+            (_next.isnot(None), _over),
+            (_again, NOW + literal_column("interval '1 second'")),
+            else_=null(),
+        ),
         amount=null(),
+        turn_id=func.coalesce(_next, buckets.c.turn_id),
+        turn_until=case((_next.isnot(None), _over), else_=buckets.c.turn_until),
     )
     .cte("armed")
 )
-#: Of each bucket that has enough by now, put the head of each queue before the claim.
+#: Of each bucket that has enough by now, put the head that has waited longest before the claim.
 #:
-#: Index   buckets_head, instances_rate
+#: Index   buckets_head, instances_rate, instances_pkey, instances_slot
 #: Locks   UPDATE of the buckets, NO KEY UPDATE of the heads, SKIP LOCKED
-#: Race    the head is held, or vanishes before it is claimed: the bucket looks again in a second
-#: Why     an exact timer, no sweep; a rate that nobody knows is only looked at again
-RIPE = Statement("heads.ripe", select(_heads.c.queue).distinct().add_cte(_let_in, _armed))
+#: Race    the head is held, or vanishes before it is claimed: the bucket looks again in a moment
+#: Why     an exact timer, no sweep; a rate that nobody knows is only looked at again; the heads of
+#:         other queues wait a quarter of a second for the claim of the first one, and if that has
+#:         something else to wait for, such as a slot of its worker, they no longer do
+RIPE = Statement("heads.ripe", select(_chosen.c.queue).distinct().add_cte(_let_in, _armed))
 
 _in_force = policy(buckets.c.key)
 _outdated = (

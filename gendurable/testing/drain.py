@@ -225,7 +225,7 @@ class _Drain:
             first = conn.scalar(select(func.min(buckets.c.head_at) - NOW).where(*rates))
             if first is None:
                 return False
-            past = {name: buckets.c[name] - first for name in ("at", "head_at")}
+            past = {name: buckets.c[name] - first for name in ("at", "head_at", "turn_until")}
             conn.execute(update(buckets).where(*rates).values(past))
         return True
 

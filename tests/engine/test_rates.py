@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 import gendurable as gd
 from gendurable import events
-from gendurable.engine import claim
+from gendurable.engine import claim, leases
 from gendurable.errors import ConfigError, InvalidInput, InvalidOutcome, UnknownLimit
 from gendurable.queries import buckets
 from gendurable.testing import drain, elapse
@@ -129,18 +129,130 @@ class TestTokens:
 
         assert (play.row(id).rate_limit, play.row(id).weight) == ("r:7", 2)
 
-    @pytest.mark.parametrize("queue", ["default", "other"])
-    def test_are_shared_by_queues(self, play, rate, later, queue):
-        """Rows of several queues take from one bucket, and the heads of all are woken."""
+    def test_are_shared_by_queues(self, play, rate, later):
+        """Rows of several queues take from one bucket: first who has waited longest."""
         rate(1, per=1)
         here = play.rows_of(2, rate_limit="r")
         there = play.rows_of(2, rate_limit="r", queue="other")
         assert play.started() == here[:1]
         assert play.started(queue="other") == []
         elapse(play.durable, 1)
-        assert play.ripen() == {"default", "other"}
+        assert play.ripen() == {"default"}
 
-        assert play.started(queue=queue) == {"default": here[1:2], "other": there[:1]}[queue]
+        assert play.started(queue="other") == []
+        assert play.started() == here[1:2]
+        later(1)
+        assert play.started(queue="other") == there[:1]
+
+
+class TestSeveralQueues:
+    @pytest.fixture
+    def heavy(self, play, rate) -> int:
+        """The bucket is empty; a row of queue "a" waits for eight of its ten tokens."""
+        rate(10, per=10, burst=10)
+        play.rows_of(1, rate_limit="r", weight=10)
+        play.start()
+        (id,) = play.rows_of(1, rate_limit="r", weight=8, queue="a")
+        assert play.started(queue="a") == []
+        return id
+
+    @pytest.mark.parametrize("queue", ["0", "z"])
+    def test_nothing_light_passes_a_heavy_head_that_has_waited_longer(
+        self, play, later, heavy, queue
+    ):
+        """Tokens are kept for it; what is left over goes to the others then."""
+        light = play.rows_of(3, rate_limit="r", queue=queue, priority=-5)
+        later(3)
+        assert play.started(queue=queue) == []
+        later(5.1)
+        assert play.started(queue=queue) == []
+        assert play.started(queue="a") == [heavy]
+        later(1)
+
+        assert play.started(queue=queue) == light[:1]
+
+    def test_a_newcomer_does_not_pass_a_head_whose_turn_it_is(self, play, heavy):
+        """Between the moment when it is let in and its claim nobody takes its tokens."""
+        elapse(play.durable, 8.1)
+        assert play.ripen() == {"a"}
+        light = play.rows_of(1, rate_limit="r", queue="b")
+
+        assert play.started(queue="b") == []
+        assert play.started(queue="a") == [heavy]
+        assert play.waits(*light) == ["rate"]
+
+    def test_a_head_that_does_not_take_its_turn_holds_up_nobody(self, play, later, heavy):
+        """Where no worker has a slot for it others go on, however many wait behind it."""
+        play.rows_of(3, rate_limit="r", queue="a", weight=8)
+        light = play.rows_of(20, rate_limit="r", queue="b")
+        play.started(queue="a")
+        later(8.1)
+        later(0.3)
+        assert play.started(queue="b") == light[:8]
+        later(2.5)
+        assert play.started(queue="b") == light[8:10]
+        later(8)
+
+        assert play.started(queue="a") == [heavy]
+
+    @pytest.mark.parametrize("hold", ["queue", "row"])
+    def test_what_is_paused_holds_up_nobody(self, play, later, heavy, hold):
+        """A head that may not start, or whose queue may not, keeps no tokens."""
+        if hold == "queue":
+            play.durable.pause(queue="a")
+        else:
+            play.durable.pause(heavy)
+        light = play.rows_of(2, rate_limit="r", queue="b")
+        later(1.1)
+
+        assert play.started(queue="b") == light[:1]
+
+    def test_a_head_whose_key_is_full_holds_up_nobody(self, play, later, rate):
+        """It waits for something else."""
+        rate(10, per=10, burst=10)
+        play.rows_of(1, rate_limit="r", weight=10)
+        play.start()
+        play.rows_of(1, rate_limit="r", weight=8, queue="a", concurrency_key="k")
+        assert play.started(queue="a") == []
+        play.rows_of(1, concurrency_key="k")
+        assert len(play.started()) == 1
+        light = play.rows_of(2, rate_limit="r", queue="b")
+        later(1.1)
+
+        assert play.started(queue="b") == light[:1]
+
+    def test_a_queue_that_nobody_serves_holds_up_nobody(self, play, later, heavy):
+        """Where workers live, a head counts whose queue one of them serves."""
+        with play.engine.begin() as conn:
+            leases.beat(conn, play.db, "w", ["b"], "[]")
+        light = play.rows_of(2, rate_limit="r", queue="b")
+        later(1.1)
+        assert play.started(queue="b") == light[:1]
+        with play.engine.begin() as conn:
+            leases.beat(conn, play.db, "v", ["a"], "[]")
+        later(1.1)
+
+        assert play.started(queue="b") == []
+
+    def test_a_head_that_somebody_holds_holds_up_nobody(self, play, later, heavy, conn):
+        """A row that is locked is passed over, here as within its queue."""
+        light = play.rows_of(2, rate_limit="r", queue="b")
+        later(1.1)
+        with conn.begin():
+            play.lock(conn, heavy)
+
+            assert play.started(queue="b") == light[:1]
+
+    def test_a_stream_of_light_ones_starves_nobody(self, durable, play, heavy, eventually):
+        """With a worker the heavy one starts although there is always somebody with less."""
+        durable.set_limit("r", gd.RateLimit(10, per=1, burst=10))
+        with durable.worker(queues={"a": 1, "b": 2}, gc=False):
+
+            def done() -> bool:
+                play.rows_of(1, rate_limit="r", queue="b")
+                return durable.instance(heavy).status == "done"
+
+            eventually(done, 5)
 
 
 class TestRoom:

@@ -358,7 +358,7 @@ class TestBuckets:
         with conn.begin():
             play.watch(
                 conn,
-                "WITH locked AS MATERIALIZED",
+                "locked AS MATERIALIZED",
                 lambda: seen.append(conn.scalar(text("SELECT pg_sleep(0.05)"))),
             )
             play.turn(conn)

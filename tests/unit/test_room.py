@@ -32,7 +32,7 @@ class Tap:
         for weight in weights:
             started.append(bucket.admits(weight))
             if started[-1]:
-                bucket.take(weight)
+                bucket.take(0, weight)
         stored = json.loads(bucket.encode())
         self.level, self.unit, self.head = stored["level"], stored["unit"], stored["head"]
         return started
