@@ -39,6 +39,7 @@ from gendurable.queries.parts import (
     instances,
     policy,
     waits,
+    with_keys,
 )
 from gendurable.queries.scans import rival, turns
 from gendurable.queries.statement import Database, Statement, document, records
@@ -79,7 +80,7 @@ OPEN = Statement(
 
 _locked = (
     select(*(buckets.c[name] for name in ("key", "level", "per_us", "at", "turn_id", "turn_until")))
-    .where(buckets.c.key.in_(select(_wanted.c.key)))
+    .where(with_keys(select(_wanted.c.key)))
     .order_by(buckets.c.key)
     .with_for_update(skip_locked=True)
     .cte("locked")

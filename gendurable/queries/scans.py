@@ -9,7 +9,9 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     and_,
+    case,
     exists,
+    false,
     func,
     literal_column,
     or_,
@@ -123,7 +125,7 @@ def turns(keys: CTE) -> FromClause:
         .where(
             instances.c.id == keys.c.turn_id,
             instances.c.rate_limit == keys.c.key,
-            CLAIMABLE,
+            case((CLAIMABLE, true()), else_=false()),  # calls for no index but the primary key
             is_open(instances.c.queue),
         )
         .correlate(keys)

@@ -34,6 +34,14 @@ def later(play):
     return later
 
 
+@pytest.fixture
+def linger(play):
+    """Let a head that was let in have all the time it needs, however slow this machine is."""
+    return lambda: play.change(
+        "UPDATE gendurable.buckets SET turn_until = turn_until + interval '1 hour'"
+    )
+
+
 class TestTokens:
     def test_a_fresh_key_is_a_full_bucket(self, play, rate):
         """As many start at once as the bucket holds; the others wait for tokens."""
@@ -129,7 +137,7 @@ class TestTokens:
 
         assert (play.row(id).rate_limit, play.row(id).weight) == ("r:7", 2)
 
-    def test_are_shared_by_queues(self, play, rate, later):
+    def test_are_shared_by_queues(self, play, rate, later, linger):
         """Rows of several queues take from one bucket: first who has waited longest."""
         rate(1, per=1)
         here = play.rows_of(2, rate_limit="r")
@@ -138,6 +146,7 @@ class TestTokens:
         assert play.started(queue="other") == []
         elapse(play.durable, 1)
         assert play.ripen() == {"default"}
+        linger()
 
         assert play.started(queue="other") == []
         assert play.started() == here[1:2]
@@ -149,7 +158,7 @@ class TestSeveralQueues:
     @pytest.fixture
     def heavy(self, play, rate) -> int:
         """The bucket is empty; a row of queue "a" waits for eight of its ten tokens."""
-        rate(10, per=10, burst=10)
+        rate(10, per=1000, burst=10)
         play.rows_of(1, rate_limit="r", weight=10)
         play.start()
         (id,) = play.rows_of(1, rate_limit="r", weight=8, queue="a")
@@ -158,23 +167,25 @@ class TestSeveralQueues:
 
     @pytest.mark.parametrize("queue", ["0", "z"])
     def test_nothing_light_passes_a_heavy_head_that_has_waited_longer(
-        self, play, later, heavy, queue
+        self, play, later, linger, heavy, queue
     ):
         """Tokens are kept for it; what is left over goes to the others then."""
         light = play.rows_of(3, rate_limit="r", queue=queue, priority=-5)
-        later(3)
+        later(300)
         assert play.started(queue=queue) == []
-        later(5.1)
+        later(510)
+        linger()
         assert play.started(queue=queue) == []
         assert play.started(queue="a") == [heavy]
-        later(1)
+        later(100)
 
         assert play.started(queue=queue) == light[:1]
 
-    def test_a_newcomer_does_not_pass_a_head_whose_turn_it_is(self, play, heavy):
+    def test_a_newcomer_does_not_pass_a_head_whose_turn_it_is(self, play, linger, heavy):
         """Between the moment when it is let in and its claim nobody takes its tokens."""
-        elapse(play.durable, 8.1)
+        elapse(play.durable, 810)
         assert play.ripen() == {"a"}
+        linger()
         light = play.rows_of(1, rate_limit="r", queue="b")
 
         assert play.started(queue="b") == []
@@ -186,12 +197,12 @@ class TestSeveralQueues:
         play.rows_of(3, rate_limit="r", queue="a", weight=8)
         light = play.rows_of(20, rate_limit="r", queue="b")
         play.started(queue="a")
-        later(8.1)
+        later(810)
         later(0.3)
         assert play.started(queue="b") == light[:8]
-        later(2.5)
+        later(250)
         assert play.started(queue="b") == light[8:10]
-        later(8)
+        later(800)
 
         assert play.started(queue="a") == [heavy]
 
@@ -203,13 +214,13 @@ class TestSeveralQueues:
         else:
             play.durable.pause(heavy)
         light = play.rows_of(2, rate_limit="r", queue="b")
-        later(1.1)
+        later(110)
 
         assert play.started(queue="b") == light[:1]
 
     def test_a_head_whose_key_is_full_holds_up_nobody(self, play, later, rate):
         """It waits for something else."""
-        rate(10, per=10, burst=10)
+        rate(10, per=1000, burst=10)
         play.rows_of(1, rate_limit="r", weight=10)
         play.start()
         play.rows_of(1, rate_limit="r", weight=8, queue="a", concurrency_key="k")
@@ -217,27 +228,30 @@ class TestSeveralQueues:
         play.rows_of(1, concurrency_key="k")
         assert len(play.started()) == 1
         light = play.rows_of(2, rate_limit="r", queue="b")
-        later(1.1)
+        later(110)
 
         assert play.started(queue="b") == light[:1]
 
     def test_a_queue_that_nobody_serves_holds_up_nobody(self, play, later, heavy):
         """Where workers live, a head counts whose queue one of them serves."""
-        with play.engine.begin() as conn:
-            leases.beat(conn, play.db, "w", ["b"], "[]")
+
+        def serve(*queues: str) -> None:
+            later(110)
+            with play.engine.begin() as conn:
+                leases.leave(conn, play.db, "w")
+                leases.beat(conn, play.db, "w", list(queues), "[]")
+
         light = play.rows_of(2, rate_limit="r", queue="b")
-        later(1.1)
+        serve("b")
         assert play.started(queue="b") == light[:1]
-        with play.engine.begin() as conn:
-            leases.beat(conn, play.db, "v", ["a"], "[]")
-        later(1.1)
+        serve("a", "b")
 
         assert play.started(queue="b") == []
 
     def test_a_head_that_somebody_holds_holds_up_nobody(self, play, later, heavy, conn):
         """A row that is locked is passed over, here as within its queue."""
         light = play.rows_of(2, rate_limit="r", queue="b")
-        later(1.1)
+        later(110)
         with conn.begin():
             play.lock(conn, heavy)
 

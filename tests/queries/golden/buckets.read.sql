@@ -1,8 +1,8 @@
 WITH RECURSIVE locked AS MATERIALIZED
 (SELECT buckets.key, buckets.level, buckets.per_us, buckets.at, buckets.turn_id, buckets.turn_until
 FROM gendurable.buckets
-WHERE buckets.key IN (SELECT wanted.key
-FROM json_to_recordset(%(keys)s::JSON) AS wanted(key TEXT)) ORDER BY buckets.key FOR UPDATE SKIP LOCKED),
+WHERE buckets.key = any(array((SELECT wanted.key
+FROM json_to_recordset(%(keys)s::JSON) AS wanted(key TEXT)))) ORDER BY buckets.key FOR UPDATE SKIP LOCKED),
 lanes(key, queue) AS
 (SELECT locked.key, (SELECT min(instances.queue) AS min_1
 FROM gendurable.instances
@@ -38,7 +38,7 @@ FROM gendurable.limits
 WHERE limits.kind = 'rate' AND limits.name = split_part(wanted.key, ':', 1) ORDER BY limits.source DESC
  LIMIT 1) AS policy ON true LEFT OUTER JOIN locked ON locked.key = wanted.key LEFT OUTER JOIN LATERAL (SELECT instances.id, instances.queue, instances.eligible_at, instances.weight, locked.turn_until > statement_timestamp() AS waited_for
 FROM gendurable.instances
-WHERE instances.id = locked.turn_id AND instances.rate_limit = locked.key AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND NOT (EXISTS (SELECT *
+WHERE instances.id = locked.turn_id AND instances.rate_limit = locked.key AND CASE WHEN (instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL) THEN true ELSE false END AND NOT (EXISTS (SELECT *
 FROM gendurable.pauses
 WHERE pauses.queue = instances.queue AND pauses.resumed_at IS NULL))) AS turn ON true LEFT OUTER JOIN LATERAL (SELECT rivals.id, rivals.eligible_at, rivals.weight
 FROM rivals

@@ -7,7 +7,7 @@ turns AS MATERIALIZED
 (SELECT ripe.key, turn.waited_for
 FROM ripe JOIN LATERAL (SELECT instances.id, instances.queue, instances.eligible_at, instances.weight, ripe.turn_until > statement_timestamp() AS waited_for
 FROM gendurable.instances
-WHERE instances.id = ripe.turn_id AND instances.rate_limit = ripe.key AND instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL AND NOT (EXISTS (SELECT *
+WHERE instances.id = ripe.turn_id AND instances.rate_limit = ripe.key AND CASE WHEN (instances.status = 'runnable' AND instances.blocked IS NULL AND instances.paused_at IS NULL) THEN true ELSE false END AND NOT (EXISTS (SELECT *
 FROM gendurable.pauses
 WHERE pauses.queue = instances.queue AND pauses.resumed_at IS NULL))) AS turn ON true),
 lanes(key, queue) AS
