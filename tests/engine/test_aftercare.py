@@ -145,16 +145,11 @@ class TestRates:
     def test_of_a_queue_that_is_held(self, durable, play, heads):
         """A head in a queue that is held keeps nobody of another queue from tokens."""
         durable.reschedule(heads[1], queue="light")
-        assert play.started(queue="light") == heads[1:2]
-        play.change("UPDATE gendurable.buckets SET level = 0, at = statement_timestamp()")
-        (other,) = play.rows_of(1, rate_limit="r", queue="light")
-        assert play.started(queue="light") == []
-        play.change("UPDATE gendurable.buckets SET level = 1000000")
         assert play.started() == play.started(queue="light") == []
 
         durable.pause(queue="default")
 
-        assert play.started(queue="light") == [other]
+        assert play.started(queue="light") == heads[1:2]
 
 
 class TestSessions:
