@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from gendurable.engine import limits
 from gendurable.engine.explanation import Explanation, Reason, View, at
 from gendurable.queries import explain as query
 
 #: How many holders of a key are named at most.
 HOLDERS = 100
+#: What comes later than this never comes: a bucket without a rate says so by a hundred years.
+GENERATION = timedelta(days=20_000)
 
 
 def for_tokens(view: View) -> Explanation | None:
@@ -22,7 +26,9 @@ def for_tokens(view: View) -> Explanation | None:
         return Explanation(Reason.UNKNOWN_LIMIT, text, details)
     text = f"It waits for tokens of {row.rate_limit!r}, of which it takes {row.weight}"
     head_at = query.head_at(view.conn, view.db, row.rate_limit)
-    if head_at is not None:
+    if head_at is not None and head_at - datetime.now(UTC) > GENERATION:
+        text += ", and its bucket never refills"
+    elif head_at is not None:
         text += f"; the first of those who wait for them may start at {at(head_at)}"
         details["refills_at"] = head_at
     return Explanation(Reason.NO_TOKENS, text, details)

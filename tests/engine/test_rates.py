@@ -567,6 +567,18 @@ class TestUnknown:
         assert play.started() == [plain]
 
 
+class TestExplain:
+    def test_a_bucket_that_never_refills(self, durable, play, rate):
+        """Nobody is told a date on which it would."""
+        rate(0, per=1, burst=1)
+        ids = play.rows_of(2, rate_limit="r")
+        play.start()
+        answer = durable.explain(ids[1])
+
+        assert "never refills" in answer.text
+        assert "refills_at" not in answer.details
+
+
 class TestChanges:
     def test_a_raised_rate_is_found_by_a_sweep(self, play, rate):
         """Who waits need not wait as long as the old rate said."""
