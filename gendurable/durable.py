@@ -176,7 +176,7 @@ class Durable(Inserting, Editing, Scheduling, Maintenance):
         if slots := slots_in(queues):
             with complaints.noted():
                 check_pool(self.engine, slots)
-            if self.async_engine is not None:
+            if self.async_engine is not None and self.catalogue.has_async_steps():
                 with complaints.noted():
                     check_async_pool(self.async_engine, slots)
         complaints.end()

@@ -54,6 +54,11 @@ class Catalogue:
         machine = self.find(fsm, version)
         return machine is not None and (machine.version != version or step in machine.steps)
 
+    def has_async_steps(self) -> bool:
+        """Return whether a step of any machine runs on an event loop."""
+        machines = list(self.machines().values())
+        return any(step.is_async for one in machines for step in one.steps.values())
+
     def known(self) -> list[tuple[str, int, str | None]]:
         """Return every (name, version, step) that can be run; None stands for any step.
 

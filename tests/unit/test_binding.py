@@ -23,6 +23,20 @@ def complaints(call: Any, *args: Any, **settings: Any) -> list[str]:
     return str(raised.value).splitlines()
 
 
+class Awaiting(gd.Job, name="binding.Awaiting"):
+    """A job that runs on the event loop."""
+
+    async def perform(self, ctx: gd.Context) -> None:
+        pass
+
+
+class Plain(gd.Job, name="binding.Plain"):
+    """A job that does not."""
+
+    def perform(self, ctx: gd.Context) -> None:
+        pass
+
+
 class TestSignature:
     @pytest.mark.parametrize(
         ("function", "kind"), [(gd.bind, Settings), (gd.Durable.worker, WorkerSettings)]
@@ -70,7 +84,9 @@ class TestComplaints:
 
     def test_of_worker_are_all_in_one_message(self):
         """Settings and both pools."""
-        durable = gd.bind(create_engine(URL), async_engine=create_async_engine(URL))
+        durable = gd.bind(
+            create_engine(URL), async_engine=create_async_engine(URL), fsms=[Awaiting]
+        )
 
         lines = complaints(durable.worker, queues={"default": 20}, health_port=-1)
 
@@ -120,6 +136,14 @@ class TestAsyncEngine:
     def test_has_room_for_every_slot(self, options):
         """A pool without a bound is large enough; the worker's own threads use the other."""
         engine = create_engine(URL, pool_size=24)
-        durable = gd.bind(engine, async_engine=create_async_engine(URL, **options))
+        other = create_async_engine(URL, **options)
+        durable = gd.bind(engine, async_engine=other, fsms=[Awaiting])
+
+        durable.worker(queues={"default": 20})
+
+    def test_is_not_counted_where_no_step_is_async(self):
+        """A web process may have one of its own for what it inserts."""
+        engine = create_engine(URL, pool_size=24)
+        durable = gd.bind(engine, async_engine=create_async_engine(URL), fsms=[Plain])
 
         durable.worker(queues={"default": 20})
