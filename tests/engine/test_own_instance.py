@@ -135,7 +135,7 @@ class TestOnItself:
             return gd.Done()
 
         script["start"] = lambda obj, ctx: gd.ScheduleChildren(
-            [gd.Spawn(Scripted(), queue="later")] * 2, "then", timeout=0
+            [gd.Spawn(Scripted(), queue="later")] * 2, "then", timeout=60
         )
         script["then"] = then
         id = durable.insert(Scripted())
@@ -148,7 +148,7 @@ class TestOnItself:
     def test_its_children_with_an_untouched_session(self, durable, script, row):
         """Nothing is held, so nothing waits."""
         script["start"] = lambda obj, ctx: gd.ScheduleChildren(
-            [gd.Spawn(Scripted(), queue="later")] * 2, "then", timeout=0
+            [gd.Spawn(Scripted(), queue="later")] * 2, "then", timeout=60
         )
         script["then"] = lambda obj, ctx: (
             ctx.session.add(Note(text="touched")),
