@@ -162,8 +162,7 @@ _value = SimpleNamespace(
         for name, kind in (_TYPES | _TIMES).items()
     }
 )
-#: The parameters of a row of which nothing is said, and what one without options says: in the
-#: order of the columns, which is that of the statement.
+#: What a row says of which nothing is said; what one without options says, as the statement does.
 BLANK: Mapping[str, Any] = {f"{PREFIX}{name}": None for name in vars(_value)}
 USUAL = ("fsm", "fsm_version", "step", "state", "queue", "priority", "weight")
 
