@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -180,7 +180,8 @@ class Scope:
         """At every begin, since a rollback of the author's undoes what the first one set."""
         self._several |= self._conn is not None
         self._conn = conn
-        if isinstance(session, StepSession):  # whose connection nobody has had before, or gets
+        # A connection that nobody has had before, or gets: not that of a test.
+        if isinstance(session, StepSession) and isinstance(session.bind, Engine):
             vars(conn)["commit"] = _refuse_commit
         driver: Any = conn.connection.driver_connection
         if driver.autocommit and not isinstance(session, StepSession):

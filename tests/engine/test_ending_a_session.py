@@ -191,6 +191,21 @@ class TestByItself:
         assert len(commits) == 1
         assert notes(engine) == (["a"] if again else [])
 
+    def test_where_it_takes_part_in_a_transaction_of_a_tests(self, durable, engine, script):
+        """The test's connection is as it was, and what it does with it is its own affair."""
+
+        def start(obj, ctx):
+            write(ctx.session)
+            return gd.Done()
+
+        script["start"] = start
+        with engine.connect() as conn:
+            durable.insert(Scripted(), session=conn)
+            assert drain(durable, session=conn) == {"done": 1}
+            assert notes(engine) == []
+            conn.commit()
+        assert notes(engine) == ["a"]
+
 
 class TestARefusedCommit:
     def test_is_an_error_of_the_step(self, engine, script, run):
