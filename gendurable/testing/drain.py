@@ -230,6 +230,10 @@ class _Drain:
         return True
 
     def _let_the_next_be_due(self) -> bool:
-        """Move all that is scheduled forward, until the first of it is due; say if there is any."""
+        """Move all that is scheduled forward, until the first of it is due; say if there is any.
+
+        What has come due by itself meanwhile is scheduled no more: it is run.
+        """
         with self._binding.engine.begin() as conn:
-            return bring_forward(conn, self._rows.eligible_at, func.min, *self._waiting)
+            moved = bring_forward(conn, self._rows.eligible_at, func.min, *self._waiting)
+        return moved or self._run_what_is_due()
