@@ -38,6 +38,7 @@ from gendurable.queries.parts import (
     RUNNABLE,
     WORKER,
     among,
+    hidden,
     instances,
     is_open,
     signals,
@@ -68,17 +69,23 @@ _next_due = (
 _one = select(literal_column("1").label("one")).subquery("one")
 
 
-def _due(limit: ColumnElement[int]) -> CTE:
+def _due() -> CTE:
     """The most urgent due rows of a queue, locked."""
     head = (
         select(*CLAIM_COLUMNS)
-        .where(_in_queue, instances.c.priority == _lanes.c.priority, instances.c.eligible_at <= NOW)
+        .where(
+            instances.c.queue == hidden(_queue),
+            CLAIMABLE,
+            instances.c.priority == _lanes.c.priority,
+            instances.c.eligible_at <= NOW,
+        )
         .order_by(instances.c.eligible_at, instances.c.id)
-        .limit(limit)
+        .limit(literal_column(str(BATCH)))
         .with_for_update(key_share=True, skip_locked=True)
         .correlate(_lanes)
         .lateral("head")
     )
+    limit = hidden(bindparam("up_to", type_=BigInteger))
     return select(*head.c).select_from(_lanes.join(head, true())).limit(limit).cte("due")
 
 
@@ -102,8 +109,8 @@ def _started(due: CTE, free: ColumnElement[bool]) -> CTE:
     )
 
 
-def _claim(limit: ColumnElement[int]) -> Select[Any]:
-    due = _due(limit)
+def _claim() -> Select[Any]:
+    due = _due()
     free = and_(due.c.concurrency_key.is_(None), due.c.rate_limit.is_(None))
     claimed = _started(due, free)
     # Taken here and not where the slots are counted: that statement's snapshot is younger then.
@@ -145,17 +152,11 @@ def _claim(limit: ColumnElement[int]) -> Select[Any]:
 #: Why     when a row was due is read only where limited ones are to be judged; every column that a
 #:         CHECK couples with the status is set as a constant, because PostgreSQL checks the
 #:         snapshot's version before it finds the locked one; with nothing found the one row left
-#:         says when the queue's next row is due
-CLAIM = Statement("claim.claim", _claim(bindparam("up_to", type_=BigInteger)))
-
-#: The same for a batch.
-#:
-#: Index   as above
-#: Locks   as above
-#: Race    as above
-#: Why     under a limit that is a parameter, no generic plan looks as cheap as one made for the
-#:         number, so that the statement would be planned at each execution: a fifth of its time
-CLAIM_BATCH = Statement("claim.claim_batch", _claim(literal_column(str(BATCH), BigInteger)))
+#:         says when the queue's next row is due; as many as were asked for are read one by one, but
+#:         planned for is always a batch: under a limit that is a parameter no generic plan looks as
+#:         cheap as one made for the number, and the statement would be planned at each execution,
+#:         which takes longer than to claim ten rows
+CLAIM = Statement("claim.claim", _claim())
 
 _verdict = document(
     "verdict", "verdicts", id=BigInteger, starts=Boolean, slot=Integer, blocked=Text
@@ -187,15 +188,12 @@ ADMIT = Statement(
 def claim(
     conn: Connection, db: Database, queue: str, limit: int, worker: str, ttl: float
 ) -> tuple[Sequence[Any], float | None]:
-    """Claim up to *limit* rows and return them in order; ``BATCH`` of them cost the least.
+    """Claim up to *limit* rows, a ``BATCH`` at most, and return them in order.
 
     Without any, return how soon, in seconds, the next one is due.
     """
-    given = {"in_queue": queue, "worker": worker, "ttl": ttl}
-    if limit == BATCH:
-        rows = db.tuples(conn, CLAIM_BATCH, given)
-    else:
-        rows = db.tuples(conn, CLAIM, {**given, "up_to": limit})
+    given = {"in_queue": queue, "worker": worker, "ttl": ttl, "up_to": limit}
+    rows = db.tuples(conn, CLAIM, given)
     if rows[0][0] is None:
         return (), rows[0][-1]
     return rows, None

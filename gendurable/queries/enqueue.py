@@ -30,7 +30,7 @@ from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from gendurable.models import SCHEMA
-from gendurable.queries.parts import NOW, instances
+from gendurable.queries.parts import NOW, hidden, instances
 from gendurable.queries.statement import Database, Statement, document, records, seconds
 
 
@@ -200,7 +200,7 @@ INSERT_ONE = Statement(
 HOLDERS = Statement(
     "enqueue.holders",
     select(instances.c.correlation_guard, instances.c.id).where(
-        instances.c.correlation_guard == func.any(bindparam("keys", type_=ARRAY(Text)))
+        instances.c.correlation_guard == func.any(hidden(bindparam("keys", type_=ARRAY(Text))))
     ),
 )
 

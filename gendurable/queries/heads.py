@@ -28,6 +28,7 @@ from gendurable.queries.parts import (
     NOW,
     among,
     buckets,
+    hidden,
     instances,
     is_open,
     policy,
@@ -161,7 +162,7 @@ STIR = Statement(
 _moved = (
     select(buckets.c.key)
     .where(
-        buckets.c.key == func.any(bindparam("moved", type_=ARRAY(Text))),
+        buckets.c.key == func.any(hidden(bindparam("moved", type_=ARRAY(Text)))),
         buckets.c.head_at > NOW,
     )
     .order_by(buckets.c.key)

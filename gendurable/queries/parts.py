@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     ColumnElement,
     Select,
     Table,
@@ -131,7 +132,18 @@ LOCK_CLASS, LOCK_MASK = "1735287404", "4095"
 #: key, and read through all that is parked.
 IS_PARKED = case((one_of(PARKED), true()), else_=false())
 
-IDS = bindparam("ids", type_=ARRAY(BigInteger))
+
+def hidden(parameter: BindParameter[Any]) -> ColumnElement[Any]:
+    """A parameter whose value the planner does not see.
+
+    Where it does, a plan made for the value (two ids, a limit of ten) looks cheaper than one for
+    any, and PostgreSQL plans the statement anew at each execution. That takes longer than most of
+    them run.
+    """
+    return select(parameter).scalar_subquery().cast(parameter.type)
+
+
+IDS = hidden(bindparam("ids", type_=ARRAY(BigInteger)))
 WORKER = bindparam("worker", type_=instances.c.locked_by.type)
 
 

@@ -287,12 +287,12 @@ class TestRoom:
 
     def test_a_drain_starts_all_that_have_tokens(self, durable, rate, play):
         """Also one that lets no time pass."""
-        rate(10, per=10, burst=10)
+        rate(10, per=10_000, burst=10)
         play.rows_of(1, rate_limit="r", weight=10)
         play.start()
         play.rows_of(8, rate_limit="r")
         drain(durable, with_scheduled=False)
-        elapse(durable, 6.5)
+        elapse(durable, 6_500)
 
         assert drain(durable, with_scheduled=False) == {"done": 6}
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event, text
 
 import gendurable as gd
 from gendurable.engine import leases
-from gendurable.engine.claim import claim
+from gendurable.engine.claim import BATCH, claim
 from gendurable.engine.commit import commit
 from gendurable.engine.encode import encode
 from gendurable.engine.executor import Executor, Hooks
@@ -77,8 +77,13 @@ class Play:
         self, conn: Connection | None = None, worker: str = "w", demand: int = 100, ttl: float = 30
     ) -> list[Claim]:
         """Claim for *worker*, in a transaction of its own unless *conn* has one."""
+        claims: list[Claim] = []
         with self._on(conn) as conn:
-            return self.claimed(conn, worker, demand, ttl).claims
+            while len(claims) < demand:
+                claims += (more := self.claimed(conn, worker, demand - len(claims), ttl).claims)
+                if len(more) < BATCH:
+                    break
+        return claims
 
     def claimed(self, conn: Connection, worker: str = "w", demand: int = 100, ttl: float = 30):
         """Claim, and return all that the claim said."""

@@ -1,3 +1,3 @@
 SELECT instances.correlation_guard, instances.id
 FROM gendurable.instances
-WHERE instances.correlation_guard = any(%(keys)s::TEXT[])
+WHERE instances.correlation_guard = any(CAST((SELECT %(keys)s::TEXT[] AS anon_1) AS TEXT[]))
