@@ -34,6 +34,7 @@ def commit(
     of a lease in seconds, rows whose next step may run ahead are claimed by the same write.
     """
     answer = Committed()
+    batch = _newest(batch, answer)
     if all(map(is_one_statement, batch)):
         _commit_plain(conn, db, worker, batch, answer, wait=wait, ttl=ttl)
         return answer
@@ -53,6 +54,15 @@ def commit(
     answer.done = list(owned)
     answer.ids = [one.claim.id for one in owned]
     return answer
+
+
+def _newest(batch: Sequence[Finished], answer: Committed) -> Sequence[Finished]:
+    """Leave out what a row's older claim has said: this very worker has claimed it again."""
+    if len({one.claim.id for one in batch}) == len(batch):
+        return batch
+    newest = dict(sorted((one.claim.id, one.claim.claim_seq) for one in batch))
+    answer.stale += [one for one in batch if one.claim.claim_seq < newest[one.claim.id]]
+    return [one for one in batch if one.claim.claim_seq == newest[one.claim.id]]
 
 
 def _commit_plain(

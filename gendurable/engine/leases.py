@@ -45,7 +45,7 @@ class Extended:
 
 @dataclass(slots=True)
 class Returned:
-    """The queues of what went back, and which claims did not because somebody holds the row."""
+    """The queues of what went back, and which claims did not, and are to be looked at again."""
 
     queues: set[str] = field(default_factory=set)
     skipped: set[tuple[int, int]] = field(default_factory=set)
@@ -110,10 +110,18 @@ def exchange(conn: Connection, db: Database, claim: Claim, worker: str, ttl: flo
     return new
 
 
-def strays(conn: Connection, db: Database, worker: str, held: set[int]) -> Returned:
-    """Give back what bears the worker's name and is not *held*."""
-    lost = {pair for pair in query.strays(conn, db, worker) if pair[0] not in held}
-    return _release(conn, db, worker, lost, 0) if lost else Returned()
+def strays(conn: Connection, db: Database, worker: str, held: set[tuple[int, int]]) -> Returned:
+    """Give back what bears the worker's name and is not *held*.
+
+    Of a row that is held by another claim nobody knows yet: the commit of that one may have claimed
+    it anew, and its answer be under way. Such a row is skipped.
+    """
+    ids = {id for id, _ in held}
+    unheld = query.strays(conn, db, worker) - held
+    unsure = {pair for pair in unheld if pair[0] in ids}
+    answer = _release(conn, db, worker, unheld - unsure, 0) if unheld > unsure else Returned()
+    answer.skipped |= unsure
+    return answer
 
 
 def _release(

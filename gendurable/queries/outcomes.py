@@ -81,7 +81,11 @@ _locked = (
 )
 _written = (
     update(instances)
-    .where(among(select(_locked.c.id)), instances.c.id == _batch.c.id)
+    .where(
+        among(select(_locked.c.id)),
+        instances.c.id == _batch.c.id,
+        instances.c.claim_seq == _batch.c.claim_seq,
+    )
     .values(columns_of(_batch.c))
     .returning(instances.c.id, instances.c.status, instances.c.queue)
     .cte("written")
@@ -99,6 +103,7 @@ _emptied = (
 #: Race    a claim that was lost: the guard is evaluated again under the lock, and finds no row;
 #:         whoever holds a row may be a user's open transaction: that outcome comes back later
 #: Why     everything is an absolute value that only the owner can know; what is not said is null;
+#:         the write names the claim again, as a batch may hold the outcome of an older one, too;
 #:         where the worker goes on with the row, claiming it costs no statement of its own; the
 #:         ids come as an array, too: a document is taken for a hundred rows, for which the planner
 #:         would rather read a table of a few thousand from end to end

@@ -203,7 +203,7 @@ class Claimer:
         self._doubt = False
         try:
             with self._link.begin() as conn:
-                held = {id for id, _ in list(self._hands.held)}
+                held = set(self._hands.held)
                 answer = leases.strays(conn, self._binding.db, self._worker, held)
         except BaseException:
             self._doubt = True

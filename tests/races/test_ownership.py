@@ -6,6 +6,7 @@ import pytest
 
 import gendurable as gd
 from gendurable.engine import leases
+from gendurable.engine.commit import commit
 from tests.races.play import SCRIPT, Actor, Mortal
 
 
@@ -59,6 +60,30 @@ class TestStaleOutcome:
         play.one()
         assert play.commit(play.say(second, gd.Done())).stale
         assert (play.row(id).status, play.row(id).step) == ("executing", "then")
+
+    @pytest.mark.parametrize("order", [1, -1], ids=["older_first", "newer_first"])
+    @pytest.mark.parametrize(
+        "late", [gd.Done("late"), gd.Next("start"), gd.Await("go", then="then")]
+    )
+    @pytest.mark.parametrize("said", [gd.Done("said"), gd.Next("then"), gd.Retry(60)])
+    def test_beside_the_outcome_of_the_newer_claim(self, play, late, said, order):
+        """One batch has both, where the same worker has claimed the row again: the newer counts."""
+        id = play.actor()
+        older = play.say(play.one(), late)
+        play.durable.rewind(id, to="start")
+        newer = play.say(play.one(), said)
+        with play.engine.begin() as conn:
+            answer = commit(conn, play.db, "w", [older, newer][::order], ttl=30)
+
+        assert (answer.stale, answer.done) == ([older], [newer])
+        row = play.row(id)
+        goes_on = isinstance(said, gd.Next)
+        assert [(one.id, one.claim_seq) for one in answer.ahead] == [(id, 3)] * goes_on
+        if isinstance(said, gd.Done):
+            assert (row.status, row.result) == ("done", "said")
+        else:
+            assert row.step == ("then" if goes_on else "start")
+            assert row.status == ("executing" if goes_on else "runnable")
 
     def test_its_heartbeat_does_not_extend_the_new_claim(self, play):
         """A heartbeat for an older claim of the same worker is told that it was lost."""

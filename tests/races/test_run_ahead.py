@@ -216,6 +216,19 @@ class TestDeath:
 
         assert play.row(id).status == "runnable"
 
+    def test_the_answer_to_the_commit_is_under_way(self, play):
+        """While an older claim is held, the row may be its: nobody gives it back, or forgets it."""
+        id = play.actor()
+        first = play.one()
+        ahead(play, first, gd.Next("then"))
+        with play.engine.begin() as conn:
+            answer = leases.strays(conn, play.db, "w", {(id, first.claim_seq)})
+            assert (answer.queues, answer.skipped) == (set(), {(id, 2)})
+            answer = leases.strays(conn, play.db, "w", {(id, 2)})
+            assert (answer.queues, answer.skipped) == (set(), set())
+
+        assert play.row(id).status == "executing"
+
     def test_in_a_session_of_the_step(self, play):
         """A retried commit that had gone through finds the row no longer its own."""
         play.actor()
