@@ -78,12 +78,21 @@ def working(durable: Operations, caller: Caller, *, single: bool = False) -> Ite
             elif work.queues:
                 durable.notifier.announce_on_commit(work.conn, work.queues)
     except DBAPIError as error:
-        if faults.is_missing(error) and f"{durable.db.schema}." in str(error):
-            raise SchemaError(
-                f"the schema {durable.db.schema!r} is missing or too old; `gendurable schema check`"
-                f" says which: {migrations.advice(durable.db.schema)}"
-            ) from error
+        explain_missing(error, durable.db.schema)
         raise
+
+
+def explain_missing(error: DBAPIError, schema: str) -> None:
+    """Say how to mend what *error* complains of, if that is a table of ours in *schema*.
+
+    Raises:
+        SchemaError: it is.
+    """
+    if faults.is_missing(error) and f"{schema}." in str(error):
+        raise SchemaError(
+            f"the schema {schema!r} is missing or too old; `gendurable schema check` says which:"
+            f" {migrations.advice(schema)}"
+        ) from error
 
 
 def see_to(durable: Operations, care: Aftercare) -> None:

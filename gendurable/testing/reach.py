@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
+from gendurable.callers import explain_missing
 from gendurable.durable import Durable
 from gendurable.errors import InvalidInput
 
@@ -25,15 +27,27 @@ def check_binding(durable: object) -> None:
 
 
 @contextmanager
+def explained(durable: Durable) -> Iterator[None]:
+    """Say what is meant where the database complains that it has no table of ours."""
+    try:
+        yield
+    except DBAPIError as error:
+        explain_missing(error, durable.settings.schema)
+        raise
+
+
+@contextmanager
 def connected(durable: Any, session: Place) -> Iterator[Connection]:
     """Give the connection of *session*, flushed, or one of *durable* whose work is committed."""
     check_binding(durable)
     if session is None:
-        with durable.engine.begin() as conn:
+        with explained(durable), durable.engine.begin() as conn:
             yield conn
     elif isinstance(session, Connection):
-        yield session
+        with explained(durable):
+            yield session
     else:
         session.flush()
-        yield session.connection()
+        with explained(durable):
+            yield session.connection()
         session.expire_all()  # what the test has loaded may have changed behind its back

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Dialect, text
 from sqlalchemy.orm import Session
 
-from gendurable.testing.reach import Place, check_binding, connected
+from gendurable.testing.reach import Place, check_binding, connected, explained
 
 #: What the engine sets for a transaction, and what would outlive the savepoint it was set in.
 _KEPT = ("application_name", "lock_timeout")
@@ -25,7 +25,8 @@ def staged(durable: Any, session: Place) -> Iterator[Any]:
     """
     check_binding(durable)
     if session is None:
-        yield durable
+        with explained(durable):
+            yield durable
         return
     with connected(durable, session) as conn, _restored(conn):
         stand_ins = {

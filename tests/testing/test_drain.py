@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from gendurable.testing import (
     assert_status,
     drain,
     elapse,
+    fire_schedules,
     fire_timeouts,
 )
 from tests.testing.machines import Order, Paid
@@ -263,14 +265,29 @@ class TestReaper:
 
 
 class TestTrouble:
-    def test_says_that_the_schema_is_missing(self, empty_url):
+    @pytest.mark.parametrize(
+        "use",
+        [
+            drain,
+            fire_timeouts,
+            fire_schedules,
+            partial(elapse, seconds=1),
+            partial(assert_status, target=1, status="done"),
+            partial(assert_awaiting, target="order:1"),
+            partial(assert_done, target=1),
+            partial(assert_failed, target=1),
+        ],
+    )
+    def test_says_that_the_schema_is_missing(self, empty_url, use):
         """An error of ours, which says what to do; so it does in the transaction of the test."""
         engine = create_engine(empty_url)
         durable = gd.bind(engine)
         with pytest.raises(gd.SchemaError, match="gendurable schema upgrade"):
-            drain(durable)
-        with Session(engine) as session, pytest.raises(gd.SchemaError):
-            drain(durable, session=session)
+            use(durable)
+        with Session(engine) as session, pytest.raises(gd.SchemaError, match="create_schema"):
+            use(durable, session=session)
+        with engine.connect() as conn, pytest.raises(gd.SchemaError, match="create_schema"):
+            use(durable, session=conn)
         engine.dispose()
 
     def test_wants_a_binding(self, engine, session):
