@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from gendurable.context import Child, Children
 from gendurable.engine import leases
+from gendurable.engine.blocking import at_once
 from gendurable.engine.commit import commit
 from gendurable.engine.session import StepSession, commit_session, refuse_elsewhere
 from gendurable.lifecycle import Status
@@ -112,7 +113,7 @@ class Scope:
         return self._async
 
     def children(self) -> Children:
-        """Return the children; a sync step reads them through its session if that is open.
+        """Return the children, which are read through the session of the step if that is open.
 
         ``handle`` is told of none: what the step saw of them is not what it goes on from.
         """
@@ -202,8 +203,13 @@ class Scope:
             _refuse_commit()
 
     def _page(self, after: int, limit: int) -> list[Child]:
-        if self._session is not None and self._async is None:
-            return self._read(self._session.connection(), after, limit)
+        def read(session: Session) -> list[Child]:
+            return self._read(session.connection(), after, limit)
+
+        if self._async is not None and self._conn is not None and not self._conn.closed:
+            return at_once(self._async, self._conn, read)
+        if self._async is None and self._session is not None:
+            return read(self._session)
         with self.durable.engine.begin() as conn:
             return self._read(conn, after, limit)
 

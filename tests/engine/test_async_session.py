@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import gendurable as gd
@@ -149,6 +153,59 @@ class TestAsync:
         assert len(seen) == 2
         assert len(set(seen)) == 1
         assert notes(engine) == ["a"]
+
+    def test_children_are_read_through_the_open_session(self, durable, script):
+        """They are those that it sees: committed ones before it has begun, and its own writes."""
+
+        async def start(obj, ctx):
+            session = ctx.async_session
+            seen = [ctx.children.count("runnable")]
+            await session.execute(text("UPDATE gendurable.instances SET last_error = 'seen'"))
+            seen += [child.last_error for child in ctx.children.stream()]
+            await session.run_sync(lambda _: seen.extend(one.id for one in ctx.children.stream()))
+            await session.rollback()
+            seen += [child.last_error for child in ctx.children.stream()]
+            return gd.Done([*seen, await session.scalar(text("SELECT 'in use'"))])
+
+        script["start"] = start
+        id = int(durable.insert(Asynchronous()))
+        durable.schedule_children(id, [gd.Spawn(Scripted(), delay=1000)])
+        drain(durable, with_scheduled=False)
+
+        assert durable.wait(id, 0).result == [1, "seen", id + 1, None, "in use"]
+
+    def test_children_in_a_failed_transaction(self, durable, script, row):
+        """They cannot be read there, nor is the transaction fit for an outcome."""
+
+        async def start(obj, ctx):
+            with suppress(DBAPIError):
+                await ctx.async_session.execute(text("SELECT 1 / 0"))
+            return gd.Done(len(ctx.children))
+
+        script["start"] = start
+        id = durable.insert(Asynchronous())
+
+        assert drain(durable) == {"stop": 1}
+        assert "current transaction is aborted" in row(id).last_error
+
+    def test_children_while_the_session_is_in_use(self, durable, script, row):
+        """Another task of the step has the connection: an error, not a wait without end."""
+
+        async def start(obj, ctx):
+            session = ctx.async_session
+            await session.execute(text("SELECT 1"))
+            busy = asyncio.create_task(session.execute(text("SELECT pg_sleep(0.5)")))
+            await asyncio.sleep(0.1)
+            with pytest.raises(RuntimeError, match="another task of this step"):
+                len(ctx.children)
+            await busy
+            return gd.Done(len(ctx.children))
+
+        script["start"] = start
+        id = durable.insert(Asynchronous())
+        drain(durable)
+
+        assert (row(id).status, row(id).result) == ("done", 0)
 
     def test_inserts_in_its_session(self, durable, engine, script):
         """The sync session beneath takes inserts, which commit with the outcome."""
