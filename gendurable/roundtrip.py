@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel
-from pydantic_core import SchemaSerializer, SchemaValidator
+from pydantic_core import SchemaSerializer, SchemaValidator, to_json
+from pydantic_core.core_schema import no_info_before_validator_function
 
 #: How each model inside a state is written and read, whatever its own configuration says:
 #: pydantic asks the nearest model or dataclass, never the outermost one.
@@ -29,12 +31,16 @@ CONFIG: Final[dict[str, Any]] = {
 }
 
 #: Where a number may land as int or as float, so that its spelling matters.
-_LOOSE: Final = frozenset({"any", "union", "tagged-union", "function-plain"})
+_LOOSE: Final = frozenset({"any", "enum", "union", "tagged-union", "function-plain"})
 _CONFIGURED: Final = frozenset({"model", "dataclass", "typed-dict"})
 _OPAQUE: Final = frozenset({"metadata", "default", "expected", "config", "members", "cls"})
 
+#: Types of values that come back from JSON as they are.
+_PLAIN: Final = frozenset({str, int, bool, NoneType})
+
 #: Types whose values are equal exactly when nothing was lost.
 ATOMS: Final = frozenset({str, int, bool, NoneType, bytes, float, date, timedelta, UUID, Decimal})
+_STEADY: Final = ATOMS | {datetime, time}
 
 _NOTHING: Final = object()
 
@@ -45,10 +51,44 @@ def _configured(schema: Any) -> Any:
         return type(schema)(map(_configured, schema))
     if not isinstance(schema, dict):
         return schema
-    copy = {key: v if key in _OPAQUE else _configured(v) for key, v in schema.items()}
-    if schema.get("type") in _CONFIGURED:
+    copy: Any = {key: v if key in _OPAQUE else _configured(v) for key, v in schema.items()}
+    kind = schema.get("type")
+    if kind in _CONFIGURED:
         copy["config"] = {**(schema.get("config") or {}), **CONFIG}
+    elif kind == "enum" and (spelled := _spelled(schema["members"])):
+        ref = copy.pop("ref", None)
+        return no_info_before_validator_function(_reader(spelled), copy, ref=ref)
     return copy
+
+
+def _spelled(members: Iterable[Enum]) -> dict[bytes, Enum]:
+    """Return the members whose values JSON has no type for, by how it spells them.
+
+    One that is spelled like another is left out, and would not come back.
+    """
+    spelled: dict[bytes, Enum] = {}
+    for member in sorted(members, key=lambda one: type(one.value) not in _PLAIN):
+        if type(member.value) in _PLAIN or _is_steady(member.value):
+            spelled.setdefault(_spelling(member.value), member)
+    return {text: one for text, one in spelled.items() if type(one.value) not in _PLAIN}
+
+
+def _reader(spelled: dict[bytes, Enum]) -> Callable[[Any], Any]:
+    """Return what finds a member by its value as it is read from JSON, and leaves others alone."""
+
+    def read(value: Any) -> Any:
+        return spelled.get(_spelling(value), value)
+
+    return read
+
+
+def _spelling(value: Any) -> bytes:
+    return to_json(value, bytes_mode="base64", inf_nan_mode="strings", timedelta_mode="iso8601")
+
+
+def _is_steady(value: Any) -> bool:
+    """Whether JSON spells *value* alike in every process: not so a set."""
+    return all(map(_is_steady, value)) if type(value) is tuple else type(value) in _STEADY
 
 
 def _kinds(schema: Any) -> Iterable[str]:

@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from typing_extensions import NamedTuple, TypedDict
 
 import gendurable as gd
+from gendurable.errors import StateError
 from gendurable.roundtrip import difference
 from gendurable.state import dump_state, load_state
 
@@ -35,6 +36,20 @@ class Colour(Enum):
 class Level(IntEnum):
     LOW = 1
     HIGH = 2**60
+
+
+class Odd(Enum):
+    """Values that JSON has no type for, among one that it has."""
+
+    PAIR = (1, ("x", Decimal("1.50")))
+    EXACT = Decimal("2.50")
+    DAY = date(2026, 5, 1)
+    SPAN = timedelta(days=1)
+    RAW = b"\xff"
+    ENDLESS = math.inf
+    LARGE = 1e22
+    LARGE_PAIR = (1e22, 1)
+    TEXT = "2026-05-01T00:00:00"
 
 
 class Word(StrEnum):
@@ -116,6 +131,8 @@ class Everything(gd.FSM, abstract=True):
     span: timedelta
     key: UUID
     colour: Colour
+    odd: Odd
+    by_odd: dict[Odd, list[Odd]]
     level: Level
     word: Word
     raw: bytes
@@ -148,6 +165,10 @@ VALUES = {
     "span": st.timedeltas(),
     "key": st.uuids(),
     "colour": st.sampled_from(Colour),
+    "odd": st.sampled_from(Odd),
+    "by_odd": st.dictionaries(
+        st.sampled_from([Odd.EXACT, Odd.DAY, Odd.TEXT]), st.lists(st.sampled_from(Odd))
+    ),
     "level": st.sampled_from(Level),
     "word": st.sampled_from(Word),
     "raw": st.binary(),
@@ -181,6 +202,27 @@ def test_everything_comes_back(values):
 
     for stored in (text, as_jsonb(text)):
         assert difference(before, load_state(Everything, stored)) is None
+
+
+class Alike(Enum):
+    """Members that JSON spells alike, and one that it spells anew in each process."""
+
+    EXACT = Decimal(3)
+    TEXT = "3"
+    SET = frozenset({"a", "b"})
+
+
+class Choice(gd.FSM, abstract=True):
+    one: Alike
+
+
+def test_members_that_would_not_come_back_are_refused():
+    """A text comes back as itself, another value that is spelled like it does not, nor a set."""
+    assert load_state(Choice, dump_state(Choice(one=Alike.TEXT))).one is Alike.TEXT
+    with pytest.raises(StateError, match="EXACT.* is read as .*TEXT"):
+        dump_state(Choice(one=Alike.EXACT))
+    with pytest.raises(StateError, match="Choice.one"):
+        dump_state(Choice(one=Alike.SET))
 
 
 @pytest.fixture
