@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gendurable.errors import GenDurableError, InvalidInput, UnknownLimit
-from gendurable.queries import buckets
-from gendurable.queries import limits as query
+from gendurable.queries import buckets, policies
 from gendurable.settings import ConcurrencyLimit, RateLimit
 
 if TYPE_CHECKING:
@@ -63,20 +62,20 @@ def declare(conn: Connection, db: Database, settings: Settings) -> None:
     entries = [encode(*item) for item in sorted(settings.concurrency_limits.items())]
     entries += [encode(*item) for item in sorted(settings.rate_limits.items())]
     if entries:
-        query.store(conn, db, entries, "binding")
+        policies.store(conn, db, entries, "binding")
 
 
 def override(
     conn: Connection, db: Database, name: str, limit: ConcurrencyLimit | RateLimit
 ) -> None:
     """Let *limit* win over what bindings declare, until it is reset."""
-    query.store(conn, db, [encode(name, limit)], "override")
+    policies.store(conn, db, [encode(name, limit)], "override")
 
 
 def reset(conn: Connection, db: Database, name: str) -> bool:
     """Take the overrides of *name* back; say whether there was one."""
     names = json.dumps([{"kind": kind, "name": name} for kind in KINDS.values()])
-    return query.reset(conn, db, names) > 0
+    return policies.reset(conn, db, names) > 0
 
 
 def stored(conn: Connection, db: Database) -> list[StoredLimit]:
@@ -89,7 +88,7 @@ def stored(conn: Connection, db: Database) -> list[StoredLimit]:
             if kind == "key"
             else RateLimit(amount, per=per_us / 1_000_000, burst=burst),
         )
-        for kind, name, source, amount, per_us, burst in query.all_(conn, db)
+        for kind, name, source, amount, per_us, burst in policies.all_(conn, db)
     ]
 
 
@@ -97,7 +96,7 @@ def bursts(conn: Connection, db: Database, settings: Settings) -> dict[str, int]
     """Return the burst of each rate that is in force, by name."""
     found = {name: rate.burst or 0 for name, rate in settings.rate_limits.items()}
     known: set[str] = set()
-    for kind, name, _, _, _, burst in query.all_(conn, db):
+    for kind, name, _, _, _, burst in policies.all_(conn, db):
         if kind == "rate" and name not in known:
             known.add(name)
             found[name] = burst
