@@ -100,17 +100,22 @@ def _take_note(claimed: Claimed, verdict: Admission, binding: str) -> None:
             for key, number in counts.items():
                 events.emit(event, binding, count=number, key=key)
     for rate, row in verdict.unknown.items():
-        name = name_of(rate)
-        _warn_rate(name)
-        events.emit(
-            events.rate_limit_unknown,
-            binding,
-            count=verdict.dry[rate],
-            key=rate,
-            name=name,
-            fsm=row[1],
-            step=row[3],
-        )
+        tell_of_stranger(binding, rate, verdict.dry[rate], row[1], row[3])
+
+
+def tell_of_stranger(binding: str, rate: str, count: int, fsm: str, step: str) -> None:
+    """Say that *count* rows, one of them at this step, wait for a rate that nobody configures."""
+    name = name_of(rate)
+    _warn_rate(name)
+    events.emit(
+        events.rate_limit_unknown,
+        binding,
+        count=count,
+        key=rate,
+        name=name,
+        fsm=fsm,
+        step=step,
+    )
 
 
 @cache

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from gendurable.engine.limits import name_of
 from gendurable.queries import heads, limits
+from gendurable.queries import strangers as query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +52,14 @@ def sweep(conn: Connection, db: Database) -> set[str]:
 def stir(conn: Connection, db: Database) -> None:
     """Have the buckets looked at whose heads were reckoned by rates that have changed."""
     heads.stir(conn, db)
+
+
+def strangers(conn: Connection, db: Database) -> list[Any]:
+    """Return (rate, how many wait for it, fsm, step of one), once a name that nobody configures."""
+    found: dict[str, Any] = {}
+    for key, *rest in query.look(conn, db):
+        found.setdefault(name_of(key), (key, *rest))
+    return list(found.values())
 
 
 def ripen(conn: Connection, db: Database) -> tuple[float | None, set[str]]:

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gendurable.engine import gates, limits
+from gendurable.engine.claim import tell_of_stranger
 from gendurable.runtime.loop import Daemon, Outage
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Gates:
         self._sweep_at = 0.0
         self._head_at = inf
         self._declared = False
+        #: The rates there were at the last sweep.
+        self._rates: frozenset[str] | None = None
         self._asked: deque[Event] = deque()
         self._ended = False
         self.daemon = Daemon(f"{outage.name}-gates", self.tick, outage=outage, close=self._let_go)
@@ -121,7 +124,12 @@ class Gates:
             keys = gates.sweep(conn, binding.db)
             gates.stir(conn, binding.db)
             binding.bursts = self._read_bursts(conn)
+            rates, self._rates = self._rates, frozenset(binding.bursts)
+            lost = rates is None or not rates <= self._rates
+            strangers = gates.strangers(conn, binding.db) if lost else ()
         self._declared = True
+        for each in strangers:
+            tell_of_stranger(binding.name, *each)
         took = monotonic() - began
         self._sweep_at = monotonic() + max(SWEEP, took / SHARE)
         self._head_at = 0.0

@@ -554,6 +554,26 @@ class TestUnknown:
         assert play.started() == [stranger]
         assert play.bucket("new:1").level == 0
 
+    def test_is_told_of_when_the_rate_goes(self, durable, play, eventually):
+        """Of those who wait already a worker tells once, and so does one that starts later."""
+        heard: list[tuple] = []
+
+        def hear(sender, *, key, name, count, fsm, step, **rest):
+            heard.append((key, name, count, fsm, step))
+
+        durable.set_limit("r", gd.RateLimit(1, per=36_000))
+        waiting = [play.actor(rate_limit=("r", "x")) for _ in range(3)][1:]
+        with events.rate_limit_unknown.connected_to(hear):
+            with durable.worker(gc=False):
+                eventually(lambda: [play.waits(id) for id in waiting] == [["rate"]] * 2)
+                assert heard == []
+                durable.set_limit("r", None)
+                eventually(lambda: heard)
+            with durable.worker(gc=False):
+                eventually(lambda: len(heard) > 1)
+
+        assert heard == [("r:x", "r", 2, "races.Actor", "start")] * 2
+
     def test_is_looked_at_again_when_the_rate_appears(self, durable, play, stranger, eventually):
         """A worker finds out within a second or so."""
         with durable.worker(gc=False):
