@@ -196,6 +196,7 @@ class TestWaiting:
         if deed == "prepare":
             transaction.prepare()
 
+        monkeypatch.setattr(explain, "MOMENT", 3600.0)
         assert durable.explain(id).reason == Reason.DUE
         monkeypatch.setattr(explain, "MOMENT", 0.0)
         why = durable.explain(id)

@@ -59,7 +59,7 @@ class Site:
         return run
 
     def next(self) -> Finished:
-        return self.outcomes.get(timeout=5)
+        return self.outcomes.get(timeout=30)
 
     def _exchange(self, claim):
         self.exchanged.append(claim.id)
@@ -79,7 +79,7 @@ def site(request):
 
 def soon(holds):
     """Wait until something holds."""
-    end = monotonic() + 5
+    end = monotonic() + 30
     while not holds():
         assert monotonic() < end
         threading.Event().wait(0.001)
@@ -93,18 +93,18 @@ class TestThreads:
 
         def step():
             running.put(threading.current_thread().name)
-            return go.get(timeout=5)
+            return go.get(timeout=30)
 
         for n in range(5):
             site.run(n, step)
-        names = {running.get(timeout=5), running.get(timeout=5)}
+        names = {running.get(timeout=30), running.get(timeout=30)}
         assert site.pool.slots.busy == 2
         assert running.empty()
 
         for _ in range(5):
             go.put("done")
         assert {site.next().claim.id for _ in range(5)} == set(range(5))
-        assert {running.get(timeout=5) for _ in range(3)} <= names
+        assert {running.get(timeout=30) for _ in range(3)} <= names
 
     def test_a_thread_lives_as_long_as_its_slot(self, site):
         """The same thread takes one step after the other: none is started for each."""
@@ -119,7 +119,7 @@ class TestThreads:
     def test_a_thread_that_cannot_be_had(self, site, monkeypatch):
         """What was to run on it runs on another, and so does whatever its slot is given later."""
         begin, start = SimpleQueue(), threading.Thread.start
-        site.run(1, lambda: begin.get(timeout=5))
+        site.run(1, lambda: begin.get(timeout=30))
 
         def refuse(thread):
             raise RuntimeError("can't start new thread")
@@ -130,7 +130,7 @@ class TestThreads:
         begin.put("first")
         assert [site.next().kind, site.next().kind] == ["first", "second"]
 
-        site.run(3, lambda: begin.get(timeout=5))
+        site.run(3, lambda: begin.get(timeout=30))
         site.run(4, lambda: "fourth")
         assert site.next().kind == "fourth"
         begin.put("third")
@@ -155,7 +155,7 @@ class TestThreads:
     def test_what_was_lost_while_it_waited_does_not_start(self, site):
         """A claim that somebody else took before its step began is dropped."""
         go: SimpleQueue = SimpleQueue()
-        site.run(1, lambda: go.get(timeout=5))
+        site.run(1, lambda: go.get(timeout=30))
         lost = site.run(2, lambda: "done")
         site.run(3, lambda: "done")
         site.hands.lose((lost.claim.id, 1))
@@ -253,7 +253,7 @@ class TestAhead:
             return step
 
         go = threading.Event()
-        site.run(0, lambda: go.wait(5) and "done")
+        site.run(0, lambda: go.wait(30) and "done")
         for n in range(1, module.MEMORY - 1):
             run = site.run(n, None)
             run.claim.step = goes_on(run, 4)
@@ -274,7 +274,7 @@ class TestAhead:
             site.next()
         soon(lambda: site.pool.ahead == 800)
         go = threading.Event()
-        site.run(99, lambda: go.wait(10) and "done")
+        site.run(99, lambda: go.wait(30) and "done")
 
         for waiting, ahead in ((0, 800), (50, 750), (400, 400), (401, 0)):
             while len(site.pool.slots.waiting) < waiting:
@@ -291,7 +291,7 @@ class TestAhead:
         site.pool.crowded = True
         soon(lambda: site.pool.ahead == 800)  # beside a free slot for it
         go = threading.Event()
-        site.run(99, lambda: go.wait(10) and "done")
+        site.run(99, lambda: go.wait(30) and "done")
         site.pool.hungry = True
         assert site.pool.ahead == 0
 
@@ -300,7 +300,7 @@ class TestAhead:
         assert site.woken.empty()
         go.set()
 
-        site.woken.get(timeout=5)
+        site.woken.get(timeout=30)
         assert not site.pool.slots.waiting
 
     @pytest.mark.parametrize("site", [1], indirect=True)
@@ -322,7 +322,7 @@ class TestAhead:
         site.run(1, lambda: "done")
         site.next()
 
-        site.woken.get(timeout=5)
+        site.woken.get(timeout=30)
 
 
 class TestTimeouts:
@@ -331,9 +331,9 @@ class TestTimeouts:
         """A step beyond its time loses claim and slot; what it returns later is not wanted."""
         go: SimpleQueue = SimpleQueue()
         began: SimpleQueue = SimpleQueue()
-        site.run(1, lambda: began.put(1) or go.get(timeout=10), limit=0.001)
+        site.run(1, lambda: began.put(1) or go.get(timeout=30), limit=0.001)
         site.run(2, lambda: "done")
-        began.get(timeout=5)
+        began.get(timeout=30)
 
         soon(lambda: site.overtime.tick() is None)
 
@@ -359,11 +359,11 @@ class TestTimeouts:
                 cancelled.put(True)
 
         site.run(1, step, is_async=True, limit=0.001)
-        began.get(timeout=5)
+        began.get(timeout=30)
 
         soon(lambda: site.overtime.tick() is None)
 
-        assert cancelled.get(timeout=5)
+        assert cancelled.get(timeout=30)
         assert isinstance(site.next().error, StepTimeout)
         soon(lambda: site.pool.slots.free == 2)
         assert site.overtime.abandoned == 0
@@ -380,7 +380,7 @@ class TestTimeouts:
         """A clock that sleeps until woken is woken by a step that has a limit."""
         site.overtime.daemon.start()
         go: SimpleQueue = SimpleQueue()
-        site.run(1, lambda: go.get(timeout=10), limit=0.001)
+        site.run(1, lambda: go.get(timeout=30), limit=0.001)
 
         assert isinstance(site.next().error, StepTimeout)
         go.put("done")
@@ -392,12 +392,12 @@ class TestTimeouts:
         go: SimpleQueue = SimpleQueue()
         began: SimpleQueue = SimpleQueue()
         for n in range(2):
-            site.run(n, lambda: began.put(1) or go.get(timeout=10), limit=0.001)
-            began.get(timeout=5)
+            site.run(n, lambda: began.put(1) or go.get(timeout=30), limit=0.001)
+            began.get(timeout=30)
 
         soon(lambda: site.overtime.tick() is None)
 
-        assert site.exhausted.get(timeout=5)
+        assert site.exhausted.get(timeout=30)
         go.put("done")
         go.put("done")
 
@@ -411,8 +411,8 @@ class TestTimeouts:
             raise ConnectionError("gone")
 
         site.overtime._exchange = away
-        run = site.run(1, lambda: began.put(1) or go.get(timeout=10), limit=0.001)
-        began.get(timeout=5)
+        run = site.run(1, lambda: began.put(1) or go.get(timeout=30), limit=0.001)
+        began.get(timeout=30)
         soon(lambda: 0 < run.deadline < monotonic())
         with pytest.raises(ConnectionError):
             site.overtime.tick()
