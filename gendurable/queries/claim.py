@@ -50,7 +50,7 @@ from gendurable.queries.statement import Database, Statement, document, records,
 BATCH = 400
 
 _queue = bindparam("in_queue", type_=Text)
-_in_queue = and_(instances.c.queue == _queue, CLAIMABLE)
+_in_queue = and_(instances.c.queue == hidden(_queue), CLAIMABLE)
 # A queue that is held has no first priority, and so nothing to claim and nothing due.
 _lanes = lanes(_in_queue, is_open(_queue))
 _soonest = (
@@ -73,12 +73,7 @@ def _due() -> CTE:
     """The most urgent due rows of a queue, locked."""
     head = (
         select(*CLAIM_COLUMNS)
-        .where(
-            instances.c.queue == hidden(_queue),
-            CLAIMABLE,
-            instances.c.priority == _lanes.c.priority,
-            instances.c.eligible_at <= NOW,
-        )
+        .where(_in_queue, instances.c.priority == _lanes.c.priority, instances.c.eligible_at <= NOW)
         .order_by(instances.c.eligible_at, instances.c.id)
         .limit(literal_column(str(BATCH)))
         .with_for_update(key_share=True, skip_locked=True)

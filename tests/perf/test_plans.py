@@ -379,6 +379,28 @@ def test_is_not_planned_again_and_again(crowded, name):
     assert plans <= 5
 
 
+def test_a_claim_from_a_large_queue_is_not_planned_again(engine):
+    """Nor where the first claims are from a queue that has half of the rows, and many priorities."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.exec_driver_sql(SKEWED)
+        conn.exec_driver_sql("ANALYZE gendurable.instances")
+        driver = conn.connection.driver_connection
+        values = {"in_queue": "large", "up_to": 1, "worker": "w", "ttl": 30.0}
+        with driver.cursor() as cursor:
+            for _ in range(8):
+                cursor.execute(STATEMENTS["claim.claim"].sql(), values, prepare=True)
+            cursor.execute("SELECT custom_plans FROM pg_prepared_statements")
+            ((plans,),) = cursor.fetchall()
+
+    assert plans <= 5
+
+
+SKEWED = """
+    INSERT INTO gendurable.instances (fsm, step, state, queue, priority)
+    SELECT 'F', 's', '{}', CASE WHEN n %% 2 = 0 THEN 'large' ELSE 'q' || n %% 999 END, n %% 100
+    FROM generate_series(1, 20000) n"""
+
+
 def test_a_claim_reads_few_pages(crowded):
     """An empty claim on a crowded table touches a handful of pages."""
     text = STATEMENTS["claim.claim"].sql()
