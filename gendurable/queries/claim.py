@@ -141,7 +141,7 @@ def _claim() -> Select[Any]:
 #:
 #: Index   instances_claim: one descent a priority in use, then in order; nothing is sorted;
 #:         signals_target, for whether anything lies in an inbox: most are empty
-#: Locks   NO KEY UPDATE, SKIP LOCKED: no more than it returns, waits for nobody
+#: Locks   NO KEY UPDATE, SKIP LOCKED: what it returns, and a row that changed meanwhile
 #: Race    a row changed since the snapshot: re-evaluated under the lock, joined by id; of two
 #:         claims that meet one key, the first has its lock, and the other leaves the key alone
 #: Why     when a row was due is read only where limited ones are to be judged; every column that a

@@ -380,7 +380,7 @@ def test_is_not_planned_again_and_again(crowded, name):
 
 
 def test_a_claim_from_a_large_queue_is_not_planned_again(engine):
-    """Nor where the first claims are from a queue that has half of the rows, and many priorities."""
+    """Nor where the first claims are from a queue with half of the rows and many priorities."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         conn.exec_driver_sql(SKEWED)
         conn.exec_driver_sql("ANALYZE gendurable.instances")

@@ -91,7 +91,7 @@ class TestAnnounce:
         assert abroad.get(timeout=5) == {"first"}
         assert abroad.get(timeout=5) == {"a", "q0", "q1"}
 
-    def test_what_comes_during_the_pause_is_told_after_it(self, notifier, abroad):
+    def test_what_comes_during_the_pause_is_told_after_it(self, notifier, abroad, eventually):
         """Between two NOTIFYs the thread sleeps, and looks by itself for what has come since."""
         announcer = notifier._background()
         woken = []
@@ -99,14 +99,16 @@ class TestAnnounce:
         announcer.daemon.wake = lambda: (woken.append(None), wake())
         notifier.announce({"first"})
         assert abroad.get(timeout=5) == {"first"}
-        announcer._next = monotonic() + 0.3
+        announcer._next = monotonic() + 3600
 
         notifier.announce({"second"})
-        while not announcer._pacing:
-            pass
+        eventually(lambda: announcer._pacing)
         notifier.announce({"third"})
 
         assert len(woken) == 2
+        assert 3000 < announcer.tick() <= 3600
+        announcer._next = 0.0
+        wake()
         assert abroad.get(timeout=5) == {"second", "third"}
 
     def test_ones_own_words_are_not_heard_again(self, engine, notifier, news):

@@ -171,6 +171,12 @@ def unpolled(engine):
 
 
 @pytest.fixture
+def far(monkeypatch):
+    """However slow this machine is, rows that are claimed ahead would start soon enough."""
+    monkeypatch.setattr("gendurable.runtime.steps.HORIZON", 60.0)
+
+
+@pytest.fixture
 def worker(durable):
     """Start a worker with these settings; it is stopped when the test ends."""
     started = []
@@ -330,6 +336,7 @@ class TestWork:
 
 
 class TestClaims:
+    @pytest.mark.usefixtures("far")
     def test_what_does_not_start_goes_back_as_it_was(self, durable, engine, worker, eventually):
         """When steps turn slow, rows claimed ahead return to the queue within a moment."""
         one = worker(queues={"default": 1})
@@ -346,6 +353,7 @@ class TestClaims:
             query = "SELECT DISTINCT attempt, crashes FROM gendurable.instances"
             assert conn.execute(text(query)).all() == [(0, 0)]
 
+    @pytest.mark.usefixtures("far")
     def test_what_somebody_holds_goes_back_as_it_was(
         self, durable, engine, worker, conn, eventually
     ):
@@ -636,6 +644,7 @@ class TestDrain:
             )
             assert conn.execute(text(query)).all() == [("runnable", 0, 49), ("runnable", 1, 1)]
 
+    @pytest.mark.usefixtures("far")
     def test_what_somebody_holds_goes_back_as_it_was(
         self, durable, engine, worker, conn, eventually
     ):
