@@ -188,16 +188,20 @@ class TestAsync:
         assert drain(durable) == {"stop": 1}
         assert "current transaction is aborted" in row(id).last_error
 
-    def test_children_while_the_session_is_in_use(self, durable, script, row):
+    def test_children_while_the_session_is_in_use(self, durable, engine, script, row):
         """Another task of the step has the connection: an error, not a wait without end."""
+        lock = text("SELECT pg_advisory_xact_lock(4711)")
 
         async def start(obj, ctx):
             session = ctx.async_session
-            await session.execute(text("SELECT 1"))
-            busy = asyncio.create_task(session.execute(text("SELECT pg_sleep(0.5)")))
-            await asyncio.sleep(0.1)
-            with pytest.raises(RuntimeError, match="another task of this step"):
-                len(ctx.children)
+            raw = await (await session.connection()).get_raw_connection()
+            with engine.connect() as other:
+                other.execute(lock)
+                busy = asyncio.create_task(session.execute(lock))
+                while not raw.driver_connection.lock.locked():
+                    await asyncio.sleep(0)
+                with pytest.raises(RuntimeError, match="another task of this step"):
+                    len(ctx.children)
             await busy
             return gd.Done(len(ctx.children))
 

@@ -7,6 +7,8 @@ import pytest
 import gendurable as gd
 from gendurable.engine import leases
 from gendurable.engine.commit import commit
+from gendurable.engine.encode import document
+from gendurable.queries import outcomes
 from tests.races.play import SCRIPT, Actor, Mortal
 
 
@@ -84,6 +86,19 @@ class TestStaleOutcome:
         else:
             assert row.step == ("then" if goes_on else "start")
             assert row.status == ("executing" if goes_on else "runnable")
+
+    @pytest.mark.parametrize("order", [1, -1], ids=["older_first", "newer_first"])
+    def test_the_write_itself_tells_them_apart(self, play, order):
+        """Each document is written to the claim that it names, and to no other of its row."""
+        id = play.actor()
+        older = play.say(play.one(), gd.Done("late"))
+        play.durable.rewind(id, to="start")
+        newer = play.say(play.one(), gd.Done("said"))
+        documents = [document(older), document(newer)][::order]
+        with play.engine.begin() as conn:
+            assert len(outcomes.write(conn, play.db, "w", [id], documents, 30.0)) == 1
+
+        assert play.row(id).result == "said"
 
     def test_its_heartbeat_does_not_extend_the_new_claim(self, play):
         """A heartbeat for an older claim of the same worker is told that it was lost."""
